@@ -1,0 +1,56 @@
+# Every target does its own set-up; a second run finds nothing to do.
+#   PYTHON=…  interpreter to build the environment with     VENV=…  where to build it
+#   ARGS=…    passed on to the program of the target, as in: make test ARGS="-k queue"
+
+VENV ?= .venv
+ARGS ?=
+export PYTHON
+
+BIN := $(VENV)/bin
+LOCKS := packaging/requirements.lock packaging/requirements-dev.lock
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean redis
+
+help: ## Say what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Two accounts rebalanced by the real daemons on a simulated gateway.
+	@$(BIN)/rebalancer demo $(ARGS)
+
+test: $(DEV) redis ## All tests.
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV) ## Format, lint, types, dependency rules, dead code.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+bench: $(DEV) redis ## Measure; the figures are explained in docs/reference/benchmarks.md.
+	@set -e; for bench in tests/bench/bench_*.py; do \
+	    name=$${bench##*/}; echo "== $$bench"; \
+	    $(BIN)/python -m "tests.bench.$${name%.py}" $(ARGS); done
+
+lock: $(DEV) ## Bring the locks up to date with pyproject.toml; UPGRADE=1 takes new versions.
+	$(BIN)/python packaging/lock.py $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove everything that make has made.
+	rm -rf $(VENV) build dist .cache .hypothesis .import_linter_cache .mypy_cache \
+	    .pytest_cache .ruff_cache
+	find rebalancer tests -name __pycache__ -prune -exec rm -rf {} +
+
+redis:
+	@packaging/need-redis.sh
+
+# The development lock holds everything the runtime lock does, so it serves both.
+$(DEV): $(LOCKS) pyproject.toml packaging/bootstrap.sh
+	@packaging/bootstrap.sh $(VENV) packaging/requirements-dev.lock
+	@touch $(RUNTIME) $@
+
+$(RUNTIME): packaging/requirements.lock pyproject.toml packaging/bootstrap.sh
+	@packaging/bootstrap.sh $(VENV) packaging/requirements.lock
+	@touch $@

@@ -1,0 +1,19 @@
+"""``rebalancer broker``: the daemon that takes signals in."""
+
+from __future__ import annotations
+
+import click
+
+from rebalancer.cli.options import Options
+
+
+@click.command()
+@click.pass_obj
+def command(options: Options) -> None:
+    """Run the daemon that takes signals in, until SIGTERM."""
+    from rebalancer import logs
+    from rebalancer.broker import start
+
+    settings = options.settings()
+    logs.setup(settings.logging.level, settings.logging.format)
+    start.main(settings)

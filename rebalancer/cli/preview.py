@@ -1,0 +1,155 @@
+"""``rebalancer preview``: what a rebalance would do, and nothing done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rebalancer.broker.ingest import accept
+from rebalancer.cli.findings import SILENCE
+from rebalancer.cli.options import Options, json_option, now
+from rebalancer.cli.output import emit, table
+from rebalancer.errors import PermanentError, RetryableError
+from rebalancer.queue import journal, moves
+
+if TYPE_CHECKING:
+    from rebalancer.queue.store import Queue
+    from rebalancer.queue.values import Listed
+
+#: Longest wait for one piece of news, in seconds.
+PATIENCE = 5.0
+
+
+@click.command()
+@click.argument("account")
+@click.option(
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(1, 3600),
+    help="Seconds.",
+)
+@json_option
+@click.pass_obj
+def command(options: Options, *, account: str, timeout: float, as_json: bool) -> None:
+    """Ask the processor for ACCOUNT's plan at this moment's prices; no order is sent."""
+    with options.queue() as queue:
+        result = _ask(queue, account, timeout)
+    if as_json:
+        emit(result)
+    else:
+        show(result)
+
+
+def _ask(queue: Queue, account: str, timeout: float) -> Mapping[str, Any]:
+    """Enqueue a print-rebalance ahead of everything else and wait for its result."""
+    at = now()
+    event = accept(account, "print-rebalance", now=at, source="cli", priority="high")
+    position = queue.run(journal.last_id())
+    event_id = queue.run(moves.enqueue(event, now=at)).event_id
+    ends = time.monotonic() + timeout
+    said = ""
+    while (left := ends - time.monotonic()) > 0:
+        news = queue.watch(position, wait=min(left, PATIENCE))
+        position = news[-1].id if news else position
+        if not any(entry.event_id == event_id for entry in news):
+            continue
+        found = queue.run(moves.show(event_id))
+        if found is not None and found.state == "completed":
+            outcome = found.outcome or {}
+            answer: Mapping[str, Any] = outcome.get("result", outcome)
+            return answer
+        said = _refused(found, said)
+        if found is not None and found.due_at is not None and found.due_at > now() + left:
+            break  # the next attempt comes too late for us
+    why = f"last said: {said}" if said else _silence(queue)
+    raise RetryableError(f"no plan for {account} within {timeout:g} s; {why}")
+
+
+def _silence(queue: Queue) -> str:
+    """Why nobody took the event, as far as the processors' last signs of life tell."""
+    processors = [d for d in queue.run(moves.daemons()).values() if d.name == "processor"]
+    alive = [daemon for daemon in processors if now() - daemon.at < SILENCE]
+    if alive:
+        return f"the processor's state: {alive[0].info.get('status', 'unknown')}"
+    return "no processor runs; start it: systemctl start rebalancer-processor"
+
+
+def _refused(found: Listed | None, said: str) -> str:
+    """Return what the latest attempt failed of. Raises when no other follows."""
+    if found is None or found.state in {"removed", "merged"}:
+        raise PermanentError("somebody removed the event while it waited")
+    if found.state == "dead":
+        raise PermanentError(f"the processor refuses: {found.error or found.reason}")
+    error = found.event.last_error if found.event else ""
+    error = found.reason or found.error or error
+    if error and error != said:
+        click.echo(f"not yet: {error}", err=True)
+    return error or said
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Print a plan as a table with its figures below."""
+    plan = result["plan"]
+    currency = plan["currency"]
+    title = f"{plan['account_id']}  {result['target']['source']}"
+    columns = (
+        "symbol",
+        ">held",
+        ">trade",
+        ">price",
+        ">limit",
+        ">before",
+        ">after",
+        ">target",
+        "",
+    )
+    table(title, columns, [_line(line) for line in plan["lines"]])
+    trades = sum(1 for line in plan["lines"] if line["trade"])
+    click.echo(
+        f"{trades} orders; drift {_percent(plan['drift_before'])} -> "
+        f"{_percent(plan['drift_after'])}, {_bps(plan['gap'])} from the best with fractions\n"
+        f"net liquidation {_money(plan['net_liquidation'])} {currency}; "
+        f"cash {_money(plan['cash_before'])} -> {_money(plan['cash_after'])}, "
+        f"at worst {_money(plan['cash_worst'])}, reserve {_money(plan['reserve'])}\n"
+        f"estimated commission {_money(plan['est_commission'])} {currency}; plan {plan['hash']}"
+    )
+
+
+def _line(line: Mapping[str, Any]) -> tuple[str, ...]:
+    trade = int(line["trade"])
+    return (
+        str(line["symbol"]),
+        _shares(line["held"]),
+        f"{trade:+d}" if trade else "",
+        _price(line["price"]),
+        _price(line["limit_price"]) if trade else "",
+        _percent(line["weight_before"]),
+        _percent(line["weight_after"]),
+        _percent(line["target_weight"]),
+        str(line["note"]),
+    )
+
+
+def _shares(text: str) -> str:
+    return format(Decimal(text).normalize(), "f")
+
+
+def _price(text: str | None) -> str:
+    return "" if text is None else f"{Decimal(text):,.4f}".rstrip("0").rstrip(".")
+
+
+def _percent(text: str) -> str:
+    return f"{Decimal(text):.2%}"
+
+
+def _bps(text: str) -> str:
+    return f"{Decimal(text) * 10_000:.2f} bps"
+
+
+def _money(text: str) -> str:
+    return f"{Decimal(text):,.2f}"

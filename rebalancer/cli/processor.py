@@ -1,0 +1,19 @@
+"""``rebalancer processor``: the daemon that carries events out."""
+
+from __future__ import annotations
+
+import click
+
+from rebalancer.cli.options import Options
+
+
+@click.command()
+@click.pass_obj
+def command(options: Options) -> None:
+    """Run the daemon that carries events out, until SIGTERM."""
+    from rebalancer import logs
+    from rebalancer.processor import start
+
+    settings = options.settings()
+    logs.setup(settings.logging.level, settings.logging.format)
+    start.main(settings)

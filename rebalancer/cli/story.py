@@ -1,0 +1,86 @@
+"""One line of the journal in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rebalancer.cli.output import moment, plain
+
+
+def tell(kind: str, data: Mapping[str, Any]) -> str:
+    """Return what an entry says beyond its kind; '' when the kind says it all.
+
+    A kind without words of its own, or data of another shape than ours, is shown as JSON.
+    """
+    try:
+        words = _WORDS[kind](data) if kind in _WORDS else _raw(data)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        words = _raw(data)
+    return " ".join(words.split())
+
+
+def _raw(data: Mapping[str, Any]) -> str:
+    return json.dumps(plain(data), ensure_ascii=False) if data else ""
+
+
+def _nothing_more(_data: Mapping[str, Any]) -> str:
+    return ""
+
+
+def _queued(data: Mapping[str, Any]) -> str:
+    urgent = "high priority, " if data["priority"] == "high" else ""
+    return f"{data['exec_command']}, {urgent}from {data['source']}"
+
+
+def _planned(data: Mapping[str, Any]) -> str:
+    count = sum(1 for line in data["lines"] if line["trade"])
+    before, after = float(data["drift_before"]), float(data["drift_after"])
+    return f"{count} orders, drift {before:.2%} -> {after:.2%}"
+
+
+def _intents(data: Mapping[str, Any]) -> str:
+    orders = [intent["order"] for intent in data["intents"]]
+    return ", ".join(f"{o['action']} {o['quantity']} {o['symbol']}" for o in orders)
+
+
+def _settled(data: Mapping[str, Any]) -> str:
+    order = data["intent"]["order"]
+    price = f" at {float(data['avg_price']):,.4f}" if float(data["filled"]) else ""
+    part = "" if data["status"] == "filled" else f", {data['filled']} filled"
+    why = f" ({data['reason']})" if data["reason"] else ""
+    said = f"{order['action']} {order['quantity']} {order['symbol']}"
+    return f"{said} {data['status']}{part}{price}{why}"
+
+
+def _completed(data: Mapping[str, Any]) -> str:
+    if data.get("command") != "rebalance":
+        return str(data.get("command", ""))
+    before, reached = float(data["drift_before"]), float(data["drift_reached"])
+    return f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.3%}"
+
+
+_WORDS = {
+    "queued": _queued,
+    "rerun": _queued,
+    "leased": _nothing_more,
+    "unparked": _nothing_more,
+    "released": _nothing_more,
+    "parked": lambda data: f"behind {data['behind']}: one command of an account at a time",
+    "merged": lambda data: f"into {data['into']}",
+    "planned": _planned,
+    "replanned": _planned,
+    "pass": lambda data: str(data["pass"]),
+    "intents": _intents,
+    "settled": _settled,
+    "halted": lambda data: "; ".join(f"{k}: {v}" for k, v in data["orders"].items()),
+    "retrying": lambda data: (
+        f"attempt {data['attempt']} failed, again {moment(data['due_at'])}: {data['error']}"
+    ),
+    "delayed": lambda data: f"until {moment(data['until'])}: {data['reason']}",
+    "promoted": lambda data: f"from {data['from']}",
+    "reclaimed": lambda data: f"from {data['worker'] or 'nobody'}",
+    "dead": lambda data: f"{data['reason']}: {data['error']}",
+    "completed": _completed,
+}

@@ -1,0 +1,103 @@
+"""Orders, the intents written before them, and what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from rebalancer.core.policy import OrderType
+
+Action = Literal["BUY", "SELL"]
+#: ``working`` may still fill; every other status is final.
+OrderStatus = Literal["working", "filled", "cancelled", "rejected"]
+
+
+def order_ref(event_id: str, pass_number: int, symbol: str) -> str:
+    """The name an order keeps through crashes: same event, pass and symbol, same name.
+
+    The event is named by a digest, because its id may be longer than a gateway keeps.
+    """
+    digest = hashlib.sha256(event_id.encode()).hexdigest()[:12]
+    return f"rb:{digest}:{pass_number}:{symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A whole-share order, ready to be sent. Prices are in the instrument's currency."""
+
+    order_ref: str
+    account_id: str
+    symbol: str
+    con_id: int
+    action: Action
+    quantity: int
+    order_type: OrderType
+    #: Rounded to the contract's tick; ``None`` for MKT.
+    limit_price: Decimal | None
+    outside_rth: bool = False
+    tif: str = "DAY"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An order as it was written down before it was sent."""
+
+    order: Order
+    event_id: str
+    pass_number: int
+    recorded_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution, corrections applied. ``commission`` is ``None`` until reported."""
+
+    exec_id: str
+    order_ref: str
+    account_id: str
+    symbol: str
+    con_id: int
+    action: Action
+    quantity: Decimal
+    price: Decimal
+    currency: str
+    #: Unix seconds.
+    at: float
+    commission: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """What the gateway says of one of our orders, matched by ``order_ref``."""
+
+    order_ref: str
+    status: OrderStatus
+    filled: Decimal
+    remaining: Decimal
+    avg_price: Decimal
+    perm_id: int = 0
+    #: The gateway's words for a reject, cancel or warning.
+    reason: str = ""
+    fills: tuple[Fill, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """A working order of the account, ours or anybody's."""
+
+    account_id: str
+    #: The target's spelling when known, else IBKR's symbol.
+    symbol: str
+    con_id: int
+    action: Action
+    quantity: Decimal
+    remaining: Decimal
+    order_type: str
+    limit_price: Decimal | None
+    perm_id: int
+    order_id: int
+    client_id: int
+    order_ref: str
+    status: str

@@ -1,0 +1,46 @@
+"""How an account may be moved towards its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+OrderType = Literal["LMT", "MKT"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the planner must not do with one symbol."""
+
+    no_buy: bool = False
+    no_sell: bool = False
+    #: Overrides the account's band; ``None`` keeps it.
+    drift_band: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Fractions are of 1 (``Decimal("0.01")`` is one percent); money is account currency."""
+
+    #: Share of NetLiquidation that buys may never touch.
+    cash_reserve: Decimal = Decimal("0.01")
+    #: How far above (buy) or below (sell) the reference price an order may fill.
+    slippage: Decimal = Decimal("0.005")
+    order_type: OrderType = "LMT"
+    #: Positions in stocks the target does not name.
+    unlisted: Literal["keep", "liquidate"] = "keep"
+    #: Orders worth less are not sent.
+    min_order_value: Decimal = Decimal(0)
+    #: Largest sum of bought and sold value in one plan, as a share of NetLiquidation.
+    max_turnover: Decimal | None = None
+    #: A symbol within this distance of its target weight is left alone.
+    drift_band: Decimal = Decimal(0)
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    #: Allow orders in trading hours outside the liquid (regular) ones.
+    extended_hours: bool = False
+    #: The account's other working orders: cancel them, plan around them, or refuse to run.
+    open_orders: Literal["cancel", "respect", "refuse"] = "cancel"
+    #: Size on delayed prices when live ones are not subscribed.
+    allow_delayed_prices: bool = False

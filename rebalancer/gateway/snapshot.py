@@ -1,0 +1,224 @@
+"""One account at one moment, freshly asked: never what a cache believes.
+
+Everything that does not depend on something else is asked at once: with warm contracts and
+prices a snapshot is one round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from rebalancer.core.account import Account, Instrument, Position, Quote
+from rebalancer.errors import GatewayError, StaleDataError
+from rebalancer.gateway import balances, convert
+from rebalancer.gateway.balances import Money, PositionRow, ValueRow
+from rebalancer.gateway.connection import Connection
+from rebalancer.gateway.contracts import Contracts
+from rebalancer.gateway.market import quotes
+from rebalancer.gateway.replies import Reply, together
+
+K = TypeVar("K")
+
+
+async def take_snapshot(
+    connection: Connection,
+    contracts: Contracts,
+    account_id: str,
+    symbols: Sequence[str],
+    *,
+    prices: bool = True,
+    allow_delayed: bool = False,
+    deadline: float = 15.0,
+) -> Account:
+    """Read one account: holdings, money, exchange rates, and prices of what may be traded.
+
+    Args:
+        connection: a connection that is ready.
+        contracts: the contract cache of that connection.
+        account_id: whose snapshot.
+        symbols: what the target names; each of them gets an instrument and a price.
+        prices: whether to price ``symbols`` and every stock held. A held stock that is not in
+            ``symbols`` and has no price or contract is left without one.
+        allow_delayed: accept delayed prices.
+        deadline: seconds for the whole.
+
+    Raises:
+        UnknownInstrumentError: symbols that are no tradable contract.
+        StaleDataError: a price, a balance or an exchange rate is missing.
+        PermanentError: the account holds positions in model portfolios.
+        GatewayError: the gateway did not answer in time.
+        GatewayUnavailableError: the connection was lost.
+    """
+    session = connection.session
+    until = asyncio.get_running_loop().time() + deadline
+    async with together() as group:
+        holding = group.create_task(
+            balances.positions(session, account_id, within=deadline),
+        )
+        valuing = group.create_task(balances.values(session, account_id, within=deadline))
+        targeting = group.create_task(
+            _priced(
+                connection,
+                contracts,
+                symbols,
+                prices=prices,
+                allow_delayed=allow_delayed,
+                deadline=deadline,
+            ),
+        )
+    money = balances.money(account_id, valuing.result())
+    instruments, found = targeting.result()
+    rows = holding.result()
+
+    named = {instrument.con_id: instrument for instrument in instruments.values()}
+    if prices:
+        stocks = [row[2] for row in rows if row[2].secType == "STK"]
+        named = await contracts.held(stocks, named)
+        others = [i for i in named.values() if i.symbol not in instruments]
+        left = max(until - asyncio.get_running_loop().time(), 0.0)
+        found |= await quotes(
+            connection,
+            others,
+            deadline=left,
+            allow_delayed=allow_delayed,
+            optional={i.symbol for i in others},
+        )
+        instruments |= {i.symbol: i for i in others}
+        instruments |= {
+            symbol: contracts.stepped(instruments[symbol], quote.price)
+            for symbol, quote in found.items()
+        }
+    _require_rates(money, (i for i in instruments.values() if i.symbol in found))
+    session.check()
+    return Account(
+        account_id=account_id,
+        currency=money.currency,
+        net_liquidation=money.net_liquidation,
+        total_cash=money.total_cash,
+        cash=money.cash,
+        rates=money.rates,
+        positions=tuple(_position(row, named) for row in rows),
+        quotes=found,
+        instruments=instruments,
+        taken_at=connection.now(),
+    )
+
+
+async def await_positions(
+    connection: Connection,
+    account_id: str,
+    expected: Mapping[int, Decimal],
+    *,
+    deadline: float,
+    cash: Mapping[str, Decimal] | None = None,
+) -> bool:
+    """Wait until the account shows what was traded; balances may lag behind fills.
+
+    Args:
+        connection: a connection that is ready.
+        account_id: whose.
+        expected: shares by conId; what is not named may be anything.
+        deadline: seconds to wait.
+        cash: least cash by currency, unconverted; ``None`` does not look at cash.
+
+    Returns:
+        Whether all of it is shown now.
+
+    Raises:
+        GatewayError: the gateway refused to tell.
+        GatewayUnavailableError: the connection was lost.
+    """
+    session = connection.session
+    loop = asyncio.get_running_loop()
+    until = loop.time() + deadline
+    client = session.client
+    positions: Reply[PositionRow] = session.open(f"positions of {account_id}")
+    values: Reply[ValueRow] = session.open(f"balances of {account_id}")
+    try:
+        session.send(client.reqPositionsMulti, positions.req_id, account_id, "")
+        if cash:
+            session.send(client.reqAccountUpdatesMulti, values.req_id, account_id, "", False)
+        while True:
+            shown = _ended(positions) and _covers(
+                balances.held(account_id, positions.rows),
+                expected,
+                operator.eq,
+            )
+            if cash:
+                have = balances.cash(account_id, values.rows)
+                shown = shown and _ended(values) and _covers(have, cash, operator.ge)
+            left = until - loop.time()
+            if shown or left <= 0:
+                return shown
+            await session.news(left)
+    finally:
+        session.close(positions, client.cancelPositionsMulti)
+        session.close(values, client.cancelAccountUpdatesMulti if cash else None)
+
+
+async def _priced(
+    connection: Connection,
+    contracts: Contracts,
+    symbols: Sequence[str],
+    *,
+    prices: bool,
+    allow_delayed: bool,
+    deadline: float,
+) -> tuple[dict[str, Instrument], dict[str, Quote]]:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + deadline
+    instruments = await contracts.resolve(symbols)
+    if not prices:
+        return instruments, {}
+    return instruments, await quotes(
+        connection,
+        tuple(instruments.values()),
+        deadline=max(until - loop.time(), 0.0),
+        allow_delayed=allow_delayed,
+    )
+
+
+def _require_rates(money: Money, instruments: Iterable[Instrument]) -> None:
+    missing = sorted({i.currency for i in instruments} - set(money.rates))
+    if missing:
+        raise StaleDataError(
+            f"the gateway gave no exchange rate for {', '.join(missing)}; it tells those of "
+            f"currencies the account has held: convert a little cash into it once",
+        )
+
+
+def _position(row: PositionRow, named: Mapping[int, Instrument]) -> Position:
+    _, _, contract, shares, avg_cost = row
+    instrument = named.get(contract.conId)
+    # An option's symbol is that of its underlying; only localSymbol is its own.
+    own = contract.symbol if contract.secType == "STK" else contract.localSymbol
+    return Position(
+        symbol=instrument.symbol if instrument else own or f"conid:{contract.conId}",
+        con_id=contract.conId,
+        sec_type=contract.secType,
+        currency=contract.currency,
+        quantity=convert.quantity(shares),
+        avg_cost=convert.number(avg_cost) or Decimal(0),
+    )
+
+
+def _ended(reply: Reply[PositionRow] | Reply[ValueRow]) -> bool:
+    """Whether the first full answer is there; what follows it are changes."""
+    if reply.ended.done():
+        error = reply.ended.exception()
+        if isinstance(error, GatewayError):
+            raise error
+        return True
+    return False
+
+
+def _covers(
+    have: Mapping[K, Decimal],
+    want: Mapping[K, Decimal],
+    enough: Callable[[Decimal, Decimal], bool],
+) -> bool:
+    return all(enough(have.get(key, Decimal(0)), amount) for key, amount in want.items())

@@ -1,0 +1,197 @@
+"""Orders: sent once, followed to their end, previewed; found and cancelled by ``reconcile``.
+
+What ``wait`` cannot tell, because the connection was lost or the deadline came, ``find`` tells
+later: nothing is ever concluded from silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ib_async import OrderState
+
+from rebalancer.core.account import Instrument
+from rebalancer.core.order import OpenOrder, Order, OrderReport
+from rebalancer.errors import GatewayError
+from rebalancer.gateway import convert
+from rebalancer.gateway.connection import Connection
+from rebalancer.gateway.reconcile import Cancellation, cancel, find, open_orders, read_all
+from rebalancer.gateway.ticket import Ticket
+
+__all__ = [
+    "Cancellation",
+    "OpenOrder",
+    "Ticket",
+    "WhatIf",
+    "cancel",
+    "find",
+    "open_orders",
+    "place",
+    "room",
+    "wait",
+    "what_if",
+]
+
+log = logging.getLogger("rebalancer.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What an order would do to the account, in its base currency; nothing was ordered."""
+
+    initial_margin_change: Decimal
+    maintenance_margin_change: Decimal
+    #: ``None`` when the gateway does not tell.
+    commission: Decimal | None
+    commission_currency: str
+    warning: str
+
+
+# Sending ----------------------------------------------------------------------------------
+
+
+async def room(connection: Connection, *, within: float = 10.0) -> None:
+    """Return when messages go out at once, instead of being held back by the pacing.
+
+    The gateway allows 50 messages a second; ib_async holds back what goes beyond 45.
+
+    Raises:
+        GatewayError: not within ``within`` seconds.
+        GatewayUnavailableError: there is no connection.
+    """
+    session = connection.session
+    try:
+        async with asyncio.timeout(within):
+            await session.flowing.wait()
+    except TimeoutError:
+        raise GatewayError(f"messages are held back for more than {within:g} s") from None
+    session.check()
+
+
+def place(
+    connection: Connection,
+    orders: Sequence[Order],
+    instruments: Mapping[str, Instrument],
+) -> tuple[Ticket, ...]:
+    """Send all of the orders now, in this order, and return their tickets.
+
+    Nothing is sent if any order is wrong in itself. Beyond the gateway's pace the rest waits
+    in the connection: send at most about 40 at once, each after ``room``.
+
+    Args:
+        connection: a connection that is ready.
+        orders: each with its own orderRef, its account and its tif.
+        instruments: by symbol.
+
+    Raises:
+        ValueError: an order is incomplete, or its conId is not its instrument's.
+        WrongGatewayError: an account is not one of this login and mode.
+        GatewayUnavailableError: the connection was lost, perhaps after some were sent:
+            ``find`` tells which.
+    """
+    session = connection.session
+    for account_id in {order.account_id for order in orders}:
+        connection.check_account(account_id, connection.trading_mode)
+    prepared = []
+    for order in orders:
+        instrument = instruments[order.symbol]
+        if instrument.con_id != order.con_id:
+            raise ValueError(f"conId of {order} is not {instrument.con_id}")
+        prepared.append((order, convert.ib_contract(instrument), convert.ib_order(order)))
+    now = asyncio.get_running_loop().time()
+    tickets = []
+    for order, contract, ib_order in prepared:
+        session.check()
+        order_id = session.new_id()
+        ticket = Ticket(order, order_id, session, now)
+        session.tickets[order_id] = ticket
+        session.send(session.client.placeOrder, order_id, contract, ib_order)
+        tickets.append(ticket)
+    return tuple(tickets)
+
+
+# Following --------------------------------------------------------------------------------
+
+
+async def wait(tickets: Sequence[Ticket], *, deadline: float) -> tuple[OrderReport, ...]:
+    """Follow the orders until each is final and all its fills have arrived.
+
+    Args:
+        tickets: of one connection, as ``place`` returned them.
+        deadline: seconds; what is not final then is reported as ``working``.
+
+    Returns:
+        One report per ticket, in the same order. Commissions that come later are in
+        ``Ticket.report``.
+
+    Raises:
+        GatewayUnavailableError: the connection was lost. Fills may be missed, so nothing is
+            reported; ``find`` tells after it is back.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + deadline
+    sessions = {ticket.session for ticket in tickets}
+    while True:
+        for session in sessions:
+            session.check()
+        now = loop.time()
+        pending = [ticket for ticket in tickets if not ticket.settled(now)]
+        if not pending or now >= until:
+            return tuple(ticket.report() for ticket in tickets)
+        doubted = [t for t in pending if (due := t.doubt(now)) is not None and due <= now]
+        if doubted:
+            await _ask_about(doubted, until - now)
+            continue
+        looks = [due for ticket in pending if (due := ticket.next_look(now)) is not None]
+        await pending[0].session.news(min([until, *looks]) - now)
+
+
+async def _ask_about(tickets: Sequence[Ticket], within: float) -> None:
+    """Ask the gateway what became of these, once for all of an account."""
+    session = tickets[0].session
+    for account_id in sorted({ticket.order.account_id for ticket in tickets}):
+        mine = [ticket for ticket in tickets if ticket.order.account_id == account_id]
+        log.info("asking what became of %d orders of %s", len(mine), account_id)
+        missing = await read_all(session, account_id, min(within, session.timeout))
+        now = asyncio.get_running_loop().time()
+        for ticket in mine:
+            ticket.asked(now, fully=not missing)
+
+
+# Previewing -------------------------------------------------------------------------------
+
+
+async def what_if(connection: Connection, order: Order, instrument: Instrument) -> WhatIf:
+    """What the gateway says the order would do to margin and cost. Nothing is ordered.
+
+    Raises:
+        GatewayError: it was refused (the text says why) or not answered.
+        GatewayUnavailableError: the connection was lost.
+    """
+    session = connection.session
+    connection.check_account(order.account_id, connection.trading_mode)
+    ib_order = convert.ib_order(order)
+    ib_order.whatIf = True
+    rows: list[OrderState] = await session.ask(
+        f"what-if of {order.order_ref}",
+        session.client.placeOrder,
+        convert.ib_contract(instrument),
+        ib_order,
+        within=connection.timeout,
+    )
+    state = rows[-1]
+    initial = convert.number(state.initMarginChange)
+    maintenance = convert.number(state.maintMarginChange)
+    if initial is None or maintenance is None:
+        raise GatewayError(f"the gateway gave no margin for {order.order_ref}")
+    return WhatIf(
+        initial_margin_change=initial,
+        maintenance_margin_change=maintenance,
+        commission=convert.number(state.commission),
+        commission_currency=state.commissionCurrency,
+        warning=state.warningText,
+    )

@@ -1,0 +1,321 @@
+"""The processor: leases events, carries each out, and says what became of it.
+
+1. hold the gateway connection; without it nothing is leased and events wait in the queue
+2. once this worker's client id is accepted, take back what a dead predecessor had leased
+3. lease up to ``max_concurrent`` events, one account at a time
+4. carry each out under its heartbeat, and move it as ``core/outcome.py`` decides
+5. on SIGTERM lease nothing more: an event that has sent nothing is released at once, one in
+   mid-flight gets a deadline and is then left to be settled by its orderRefs
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rebalancer import sdnotify
+from rebalancer.core.outcome import Abandon, Bury, Delay, Retry, outcome_of
+from rebalancer.errors import (
+    GatewayUnavailableError,
+    LeaseLostError,
+    QueueError,
+)
+from rebalancer.gateway.connection import Connection
+from rebalancer.gateway.market import Contracts
+from rebalancer.logs import event_context
+from rebalancer.processor.handle import handle
+from rebalancer.processor.lease import holding
+from rebalancer.processor.run import Deadlines, Portfolio, Run
+from rebalancer.queue import moves
+from rebalancer.queue.move import Move
+from rebalancer.queue.store import AsyncQueue
+from rebalancer.queue.values import Lease
+
+log = logging.getLogger("rebalancer.processor")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Backoff of failed events. Seconds; ``max_attempts`` 0 retries for ever."""
+
+    base_delay: float
+    cap: float
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once and how long. Seconds."""
+
+    max_concurrent: int = 24
+    lease: float = 20.0
+    shutdown: float = 20.0
+    #: An idle wait for events is cut into pieces this long, so that expired leases are seen.
+    idle_wait: float = 5.0
+    #: Pause after Redis or the gateway refused, before asking again.
+    pause: float = 1.0
+    #: How often the daemon says that it lives.
+    beat: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How events are tried, how many at once, and how long each step may take."""
+
+    retry: RetryPolicy
+    limits: Limits
+    deadlines: Deadlines
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A leased event and, once its account is known, its run."""
+
+    lease: Lease
+    run: Run | None = None
+
+    @property
+    def trading(self) -> bool:
+        return self.run is not None and self.run.trading
+
+
+class Processor:
+    """One processor process. ``run`` returns after ``stop`` was called and all is put away."""
+
+    def __init__(
+        self,
+        queue: AsyncQueue,
+        gateway: Connection,
+        portfolio_of: Callable[[str], Portfolio],
+        *,
+        worker: str,
+        rules: Rules,
+        clock: Callable[[], float],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._queue = queue
+        self._gateway = gateway
+        self._contracts = Contracts(gateway)
+        self._portfolio_of = portfolio_of
+        self._worker = worker
+        self._retry = rules.retry
+        self._limits = rules.limits
+        self._deadlines = rules.deadlines
+        self._clock = clock
+        self._jitter = jitter
+        self._waiting_for = ""
+        self._stopping = asyncio.Event()
+        self._running: dict[asyncio.Task[None], _Flight] = {}
+        self._slots = asyncio.Semaphore(rules.limits.max_concurrent)
+
+    def stop(self) -> None:
+        """Begin an orderly end; a second call changes nothing."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until ``stop``; returns when every event is released, finished or left."""
+        sdnotify.ready()
+        background = [
+            asyncio.create_task(self._gateway.run()),
+            asyncio.create_task(self._say_alive()),
+        ]
+        taking = asyncio.create_task(self._take_events())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait(
+                {stopping, taking, *background},
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            await _ended(taking)
+            await self._put_away()
+        finally:
+            sdnotify.stopping()
+            for task in (stopping, *background):
+                await _ended(task)
+            await self._gateway.close()
+        for task in (taking, *background):
+            if not task.cancelled():
+                task.result()  # a background task that died takes the process with it
+
+    # Taking --------------------------------------------------------------------------------
+
+    async def _take_events(self) -> None:
+        await self._recover()
+        while True:
+            await self._slots.acquire()
+            lease = None
+            try:
+                lease = await self._next()
+            finally:
+                if lease is None:
+                    self._slots.release()
+            if lease is not None:
+                self._start(lease)
+
+    async def _recover(self) -> None:
+        """Take back the leases of a predecessor with our name.
+
+        Only once the gateway has accepted our client id: then the predecessor's connection
+        is gone, and whatever it had written to it has been read.
+        """
+        while True:
+            try:
+                await self._gateway.ready(self._limits.idle_wait)
+                swept = await self._queue.run(
+                    moves.reclaim(now=self._clock(), worker=self._worker),
+                )
+            except (GatewayUnavailableError, QueueError) as error:
+                await self._wait_after(error)
+            else:
+                if swept.moved:
+                    log.warning("took back %d events of a dead predecessor", len(swept.moved))
+                return
+
+    async def _next(self) -> Lease | None:
+        try:
+            await self._gateway.ready(self._limits.idle_wait)
+            lease = await self._queue.take(
+                self._worker,
+                now=self._clock,
+                ttl=self._limits.lease,
+                wait=self._limits.idle_wait,
+            )
+        except (GatewayUnavailableError, QueueError) as error:
+            await self._wait_after(error)
+            return None
+        self._waiting_for = ""
+        return lease
+
+    async def _wait_after(self, error: Exception) -> None:
+        # Through a night without Redis or gateway this is asked every few seconds.
+        if str(error) != self._waiting_for:
+            log.warning("waiting: %s", error)
+        self._waiting_for = str(error)
+        await asyncio.sleep(self._limits.pause)
+
+    # Carrying out --------------------------------------------------------------------------
+
+    def _start(self, lease: Lease) -> None:
+        flight = _Flight(lease)
+        task = asyncio.create_task(self._carry_out(flight))
+        self._running[task] = flight
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._slots.release()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("an event's end could not be recorded", exc_info=task.exception())
+
+    async def _carry_out(self, flight: _Flight) -> None:
+        lease = flight.lease
+        event = lease.event
+        with event_context(event.event_id, event.account_id):
+            log.info("%s of %s begins", event.exec_command, event.account_id)
+            work = self._attempt(flight)
+            try:
+                result = await holding(
+                    self._queue,
+                    lease,
+                    work,
+                    ttl=self._limits.lease,
+                    clock=self._clock,
+                )
+            except Exception as error:
+                await self._fail(lease, error)
+            else:
+                await self._finish(moves.complete(lease, now=self._clock(), result=result))
+                log.info("%s of %s is complete", event.exec_command, event.account_id)
+
+    async def _attempt(self, flight: _Flight) -> Mapping[str, Any]:
+        flight.run = Run(
+            lease=flight.lease,
+            portfolio=self._portfolio_of(flight.lease.event.account_id),
+            gateway=self._gateway,
+            contracts=self._contracts,
+            queue=self._queue,
+            deadlines=self._deadlines,
+            clock=self._clock,
+        )
+        return await handle(flight.run)
+
+    async def _fail(self, lease: Lease, error: Exception) -> None:
+        now = self._clock()
+        match outcome_of(error):
+            case Abandon(reason):
+                log.warning("left to its new owner: %s", reason)
+            case Delay(until, reason):
+                log.info("delayed: %s", reason)
+                await self._finish(moves.delay(lease, now=now, until=until, reason=reason))
+            case Bury(reason, name):
+                log.error("to the dead letter: %s", reason)
+                await self._finish(moves.bury(lease, now=now, reason=reason, error=name))
+            case Retry(text, unexpected):
+                log.warning("failed: %s", text, exc_info=error if unexpected else None)
+                await self._finish(
+                    moves.retry(
+                        lease,
+                        now=now,
+                        error=text,
+                        base_delay=self._retry.base_delay,
+                        cap=self._retry.cap,
+                        max_attempts=self._retry.max_attempts,
+                        jitter=self._jitter(),
+                    ),
+                )
+
+    async def _finish(self, move: Move[Any]) -> None:
+        """Record an event's end, however long Redis takes to come back.
+
+        The move is sent again until it is answered: it knows a resend by the lease's token.
+        If the lease ran out meanwhile, the event is another worker's and nothing is lost.
+        """
+        while True:
+            try:
+                await self._queue.run(move)
+            except QueueError as error:
+                await self._wait_after(error)
+            except LeaseLostError as error:
+                log.warning("left to its new owner: %s", error)
+                return
+            else:
+                return
+
+    # Ending --------------------------------------------------------------------------------
+
+    async def _put_away(self) -> None:
+        idle = [task for task, flight in self._running.items() if not flight.trading]
+        releasing = [self._running[task].lease for task in idle]
+        for task in idle:
+            await _ended(task)
+        for lease in releasing:
+            with contextlib.suppress(LeaseLostError, QueueError):
+                await self._queue.run(moves.release(lease, now=self._clock()))
+        busy = set(self._running)
+        if busy:
+            log.warning("%d events in mid-flight get %gs", len(busy), self._limits.shutdown)
+            _, late = await asyncio.wait(busy, timeout=self._limits.shutdown)
+            for task in late:
+                await _ended(task)
+
+    async def _say_alive(self) -> None:
+        while True:
+            status = f"{len(self._running)} events running; gateway {self._gateway.state}"
+            sdnotify.status(status)
+            sdnotify.watchdog()
+            info = {"status": status, "running": len(self._running), "worker": self._worker}
+            with contextlib.suppress(QueueError):
+                await self._queue.run(
+                    moves.heartbeat_daemon("processor", info, now=self._clock()),
+                )
+            await asyncio.sleep(self._limits.beat)
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task})

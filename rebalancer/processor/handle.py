@@ -1,0 +1,213 @@
+"""One event's recipe: from a leased event to a result, or to the error that says what next.
+
+    hours gate -> settle -> clear open orders -> snapshot -> plan -> sells -> wait
+    -> snapshot -> plan -> buys -> wait -> verify
+
+Sells fund buys, so after the sells the account is read and planned again: replan, never
+replay. A crash anywhere leads back to the start; ``settle`` is what makes that safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rebalancer.core.account import Account, Instrument
+from rebalancer.core.order import OrderReport
+from rebalancer.core.plan import Plan, plan
+from rebalancer.core.target import Target
+from rebalancer.errors import PermanentError, RetryableError
+from rebalancer.gateway import trading
+from rebalancer.gateway.snapshot import take_snapshot
+from rebalancer.processor import report
+from rebalancer.processor.gate import require_open
+from rebalancer.processor.reading import (
+    cancel_all,
+    read_account,
+    read_after,
+    read_cleared,
+    read_planned_around,
+)
+from rebalancer.processor.run import Run
+from rebalancer.processor.settle import settle_unfinished
+from rebalancer.processor.trade import trade
+from rebalancer.queue import moves
+
+Result = Mapping[str, Any]
+
+
+async def handle(run: Run) -> Result:
+    """Carry out one event and return its result for the journal.
+
+    Raises:
+        DelayedError: markets are closed, or trading is halted.
+        RetryableError: the gateway, its data or an order's fate is not there yet.
+        PermanentError: unknown command, wrong account, no target, unknown symbol.
+        LeaseLostError: another worker owns the event.
+    """
+    command = run.event.exec_command
+    recipe = RECIPES.get(command)
+    if recipe is None:
+        msg = f"unknown exec_command {command!r}; known are: {', '.join(RECIPES)}"
+        raise PermanentError(msg)
+    run.gateway.check_account(run.portfolio.account_id, run.portfolio.mode)
+    return {"command": command, **await recipe(run)}
+
+
+async def rebalance(run: Run) -> Result:
+    """Bring the account to its target."""
+    target, policy = run.portfolio.target(), run.portfolio.policy
+    require_open(run, (await _targeted(run, target)).values())
+    settled = await settle_unfinished(run)
+    account = await read_cleared(run, target)
+    first = plan(account, target, policy)
+    require_open(run, _traded(first, account))
+    await run.note("planned", report.plan_json(first))
+
+    reports: list[OrderReport] = []
+    buys = first.buys
+    if first.sells:
+        sold = await trade(run, first.sells, account)
+        reports += sold
+        account = await read_after(run, target, account, sold)
+        second = plan(account, target, policy)
+        await run.note("replanned", report.plan_json(second))
+        buys = second.buys
+    if buys:
+        bought = await trade(run, buys, account)
+        reports += bought
+        account = await read_after(run, target, account, bought)
+
+    reached = plan(account, target, policy)
+    await _save(run, account, reached)
+    result = {
+        "target": {"source": target.source, "hash": target.hash},
+        "plan": report.plan_json(first),
+        "settled": report.reports_json(settled),
+        "orders": report.reports_json(_with_commissions(run, reports)),
+        "drift_before": format(first.drift_before, "f"),
+        "drift_planned": format(first.drift_after, "f"),
+        "drift_reached": format(reached.drift_before, "f"),
+        "account": report.account_json(account),
+    }
+    await _require_filled(run, reports, result)
+    return result
+
+
+async def preview(run: Run) -> Result:
+    """Plan exactly as ``rebalance`` would, and send nothing; markets may be closed."""
+    target = run.portfolio.target()
+    await _targeted(run, target)
+    account = await read_planned_around(run, target)
+    planned = plan(account, target, run.portfolio.policy)
+    await _save(run, account, planned)
+    return {
+        "target": {"source": target.source, "hash": target.hash},
+        "plan": report.plan_json(planned),
+        "account": report.account_json(account),
+    }
+
+
+async def positions(run: Run) -> Result:
+    """Report every holding with its price and value."""
+    account = await read_account(run, None)
+    await _save(run, account, None)
+    return report.account_json(account)
+
+
+async def equity(run: Run) -> Result:
+    """Report NetLiquidation and cash by currency; needs no market data."""
+    account = await take_snapshot(
+        run.gateway,
+        run.contracts,
+        run.portfolio.account_id,
+        (),
+        prices=False,
+        deadline=run.deadlines.prices,
+    )
+    full = report.account_json(account)
+    shown = ("account_id", "currency", "net_liquidation", "total_cash", "cash")
+    return {key: full[key] for key in shown}
+
+
+async def orders(run: Run) -> Result:
+    """Report the account's working orders, whoever placed them."""
+    found = await trading.open_orders(run.gateway, run.portfolio.account_id)
+    return {"orders": report.open_orders_json(found)}
+
+
+async def cancel_orders(run: Run) -> Result:
+    """Cancel every working order of the account, and prove that none is left."""
+    run.trading = True
+    settled = await settle_unfinished(run)
+    found = await trading.open_orders(run.gateway, run.portfolio.account_id)
+    if found:
+        await cancel_all(run, found)
+    return {
+        "settled": report.reports_json(settled),
+        "cancelled": report.open_orders_json(found),
+    }
+
+
+RECIPES: Mapping[str, Callable[[Run], Awaitable[Result]]] = {
+    "rebalance": rebalance,
+    "print-rebalance": preview,
+    "print-positions": positions,
+    "print-equity": equity,
+    "print-orders": orders,
+    "cancel-orders": cancel_orders,
+}
+
+
+async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:
+    """Return the target's instruments by symbol.
+
+    Raises:
+        PermanentError: two spellings name one contract; it would be bought twice.
+    """
+    instruments = await run.contracts.resolve(tuple(target.weights))
+    spelled: dict[int, str] = {}
+    for symbol, instrument in instruments.items():
+        other = spelled.setdefault(instrument.con_id, symbol)
+        if other != symbol:
+            msg = f"{other} and {symbol} are the same contract; give it one weight"
+            raise PermanentError(msg)
+    return instruments
+
+
+def _traded(planned: Plan, account: Account) -> list[Instrument]:
+    return [account.instruments[line.symbol] for line in planned.lines if line.trade]
+
+
+def _with_commissions(run: Run, reports: Sequence[OrderReport]) -> list[OrderReport]:
+    """Return the reports with the commissions that have come since; they come last."""
+    newest = {ref: ticket.report() for ref, ticket in run.tickets.items()}
+    return [replace(r, fills=newest[r.order_ref].fills or r.fills) for r in reports]
+
+
+async def _require_filled(run: Run, reports: Sequence[OrderReport], result: Result) -> None:
+    """Raise ``RetryableError`` when orders did not fill: the next try plans the rest anew."""
+    unfilled = [r for r in reports if r.status != "filled"]
+    if not unfilled:
+        return
+    await run.note("partially_done", result)
+    reasons = "; ".join(
+        f"{r.order_ref} {r.status}, {r.remaining} left ({r.reason or 'not filled in time'})"
+        for r in unfilled
+    )
+    msg = f"{len(unfilled)} of {len(reports)} orders did not fill: {reasons}"
+    raise RetryableError(msg)
+
+
+async def _save(run: Run, account: Account, planned: Plan | None) -> None:
+    snapshot: dict[str, Any] = {
+        **report.account_json(account),
+        "event_id": run.event.event_id,
+        "command": run.event.exec_command,
+    }
+    if planned is not None:
+        snapshot["plan"] = report.plan_json(planned)
+    await run.queue.run(
+        moves.save_snapshot(run.portfolio.account_id, snapshot, now=run.clock()),
+    )

@@ -1,0 +1,135 @@
+"""Results as JSON: decimals as plain strings, times as Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from rebalancer.core.account import Account
+from rebalancer.core.order import Fill, OpenOrder, OrderReport
+from rebalancer.core.plan import Plan, PlanLine
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else format(value, "f")
+
+
+def _line(line: PlanLine) -> dict[str, Any]:
+    return {
+        "symbol": line.symbol,
+        "held": _text(line.held),
+        "trade": line.trade,
+        "price": _text(line.price),
+        "limit_price": _text(line.limit_price),
+        "value_before": _text(line.value_before),
+        "value_after": _text(line.value_after),
+        "target_weight": _text(line.target_weight),
+        "weight_before": _text(line.weight_before),
+        "weight_after": _text(line.weight_after),
+        "ideal": _text(line.ideal),
+        "est_commission": _text(line.est_commission),
+        "note": line.note,
+    }
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Return a plan with its lines; ``hash`` names exactly this plan."""
+    return {
+        "account_id": plan.account_id,
+        "currency": plan.currency,
+        "net_liquidation": _text(plan.net_liquidation),
+        "base": _text(plan.base),
+        "reserve": _text(plan.reserve),
+        "drift_before": _text(plan.drift_before),
+        "drift_after": _text(plan.drift_after),
+        "cash_before": _text(plan.cash_before),
+        "cash_after": _text(plan.cash_after),
+        "cash_worst": _text(plan.cash_worst),
+        "est_commission": _text(plan.est_commission),
+        "gap": _text(plan.gap),
+        "target_hash": plan.target_hash,
+        "hash": plan.hash,
+        "lines": [_line(line) for line in plan.lines],
+    }
+
+
+def account_json(account: Account) -> dict[str, Any]:
+    """Return a snapshot: totals, cash by currency, positions with price and value."""
+    positions = []
+    for position in account.positions:
+        quote = account.quotes.get(position.symbol)
+        rate = account.rates.get(position.currency)
+        valued = quote is not None and rate is not None and position.sec_type == "STK"
+        positions.append(
+            {
+                "symbol": position.symbol,
+                "con_id": position.con_id,
+                "sec_type": position.sec_type,
+                "currency": position.currency,
+                "quantity": _text(position.quantity),
+                "avg_cost": _text(position.avg_cost),
+                "price": _text(quote.price) if quote else None,
+                "value": _text(position.quantity * quote.price * rate)
+                if valued and quote and rate
+                else None,
+            },
+        )
+    return {
+        "account_id": account.account_id,
+        "currency": account.currency,
+        "net_liquidation": _text(account.net_liquidation),
+        "total_cash": _text(account.total_cash),
+        "cash": {currency: _text(amount) for currency, amount in account.cash.items()},
+        "positions": positions,
+        "taken_at": account.taken_at,
+    }
+
+
+def fill_json(fill: Fill) -> dict[str, Any]:
+    """Return one execution."""
+    return {
+        "exec_id": fill.exec_id,
+        "symbol": fill.symbol,
+        "action": fill.action,
+        "quantity": _text(fill.quantity),
+        "price": _text(fill.price),
+        "currency": fill.currency,
+        "commission": _text(fill.commission),
+        "at": fill.at,
+    }
+
+
+def reports_json(reports: Iterable[OrderReport]) -> list[dict[str, Any]]:
+    """Return what became of each order."""
+    return [
+        {
+            "order_ref": report.order_ref,
+            "status": report.status,
+            "filled": _text(report.filled),
+            "remaining": _text(report.remaining),
+            "avg_price": _text(report.avg_price),
+            "reason": report.reason,
+            "fills": [fill_json(fill) for fill in report.fills],
+        }
+        for report in reports
+    ]
+
+
+def open_orders_json(orders: Iterable[OpenOrder]) -> list[dict[str, Any]]:
+    """Return working orders."""
+    return [
+        {
+            "symbol": order.symbol,
+            "action": order.action,
+            "quantity": _text(order.quantity),
+            "remaining": _text(order.remaining),
+            "order_type": order.order_type,
+            "limit_price": _text(order.limit_price),
+            "status": order.status,
+            "order_ref": order.order_ref,
+            "perm_id": order.perm_id,
+            "client_id": order.client_id,
+        }
+        for order in orders
+    ]

@@ -1,0 +1,67 @@
+"""Everything one event's recipe needs, as plain values and the two wires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rebalancer.core.event import Event
+from rebalancer.core.policy import Policy
+from rebalancer.core.target import Target
+from rebalancer.gateway.connection import Connection
+from rebalancer.gateway.market import Contracts
+from rebalancer.gateway.trading import Ticket
+from rebalancer.queue import moves
+from rebalancer.queue.store import AsyncQueue
+from rebalancer.queue.values import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """One account as configured: who it is, what it should hold, how it may be moved."""
+
+    account_id: str
+    mode: Literal["paper", "live"]
+    policy: Policy
+    #: Returns the target; raises ``PermanentError`` with the remedy when there is none.
+    target: Callable[[], Target]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long each step may take, in seconds."""
+
+    prices: float = 15.0
+    fills: float = 120.0
+    cancel: float = 10.0
+    #: Positions and cash must show the sells' fills within this before the buys are planned.
+    settlement: float = 10.0
+    #: An order sent right before a crash may reach the gateway this long after it.
+    in_flight: float = 2.0
+
+
+@dataclass(slots=True)
+class Run:
+    """One leased event being carried out."""
+
+    lease: Lease
+    portfolio: Portfolio
+    gateway: Connection
+    contracts: Contracts
+    queue: AsyncQueue
+    deadlines: Deadlines
+    clock: Callable[[], float]
+    #: Set before the first intent of this run is written: from then on it is in mid-flight.
+    trading: bool = False
+    #: What was sent, by orderRef: commissions come after the fills.
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+
+    @property
+    def event(self) -> Event:
+        """The event being carried out."""
+        return self.lease.event
+
+    async def note(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Write a step of this run to the journal."""
+        await self.queue.run(moves.note_event(self.lease, kind, data, now=self.clock()))

@@ -1,0 +1,84 @@
+"""``rebalancer processor``: settings in, one process until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+from rebalancer.errors import PermanentError
+from rebalancer.gateway.connection import Connection
+from rebalancer.processor.daemon import Limits, Processor, RetryPolicy, Rules
+from rebalancer.processor.run import Deadlines, Portfolio
+from rebalancer.queue.store import AsyncQueue
+from rebalancer.settings import Settings
+
+
+def main(settings: Settings) -> None:
+    """Run a processor until it is told to end (SIGTERM or SIGINT)."""
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    queue = AsyncQueue(settings.redis.url, timeout=settings.redis.timeout_seconds)
+    async with queue:
+        processor = assemble(settings, queue)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, processor.stop)
+        await processor.run()
+
+
+def assemble(settings: Settings, queue: AsyncQueue) -> Processor:
+    """Put a processor together from the operator's settings."""
+    connection = Connection(
+        settings.gateway.host,
+        settings.gateway.port,
+        settings.gateway.client_id,
+        trading_mode=settings.trading_mode,
+        timeout=settings.gateway.request_timeout_seconds,
+        clock=time.time,
+    )
+    return Processor(
+        queue,
+        connection,
+        lambda account_id: _portfolio(settings, account_id),
+        worker=settings.worker,
+        rules=_rules(settings),
+        clock=time.time,
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    steps = settings.processor
+    return Rules(
+        retry=RetryPolicy(
+            base_delay=settings.retry.retry_delay_seconds,
+            cap=settings.retry.max_delay_seconds,
+            max_attempts=settings.retry.max_attempts,
+        ),
+        limits=Limits(
+            max_concurrent=steps.max_concurrent_events,
+            lease=steps.lease_seconds,
+            shutdown=steps.shutdown_deadline_seconds,
+        ),
+        deadlines=Deadlines(
+            prices=steps.price_deadline_seconds,
+            fills=steps.fill_deadline_seconds,
+            cancel=steps.cancel_deadline_seconds,
+            settlement=steps.settlement_deadline_seconds,
+        ),
+    )
+
+
+def _portfolio(settings: Settings, account_id: str) -> Portfolio:
+    reason = settings.why_not_traded(account_id)
+    if reason:
+        raise PermanentError(reason)
+    account = settings.accounts[account_id]
+    return Portfolio(
+        account_id=account_id,
+        mode=settings.trading_mode,
+        policy=account.policy(),
+        target=account.target,
+    )

@@ -1,0 +1,105 @@
+"""One pass of orders: written down, sent, followed to their end, written off."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from rebalancer.core.account import Account
+from rebalancer.core.order import Intent, Order, OrderReport, order_ref
+from rebalancer.core.plan import PlanLine
+from rebalancer.errors import DelayedError
+from rebalancer.gateway import trading
+from rebalancer.processor.run import Run
+from rebalancer.processor.settle import cancel_working
+from rebalancer.queue import moves
+
+log = logging.getLogger("rebalancer.processor")
+
+#: Orders per gate check. Small enough that a halt is seen between two chunks of a long list,
+#: and under the 50 messages a second that the gateway allows.
+CHUNK = 20
+#: Seconds after which an event stopped by a halt looks again.
+HALT_RECHECK = 60.0
+
+
+async def trade(
+    run: Run,
+    lines: Sequence[PlanLine],
+    account: Account,
+) -> tuple[OrderReport, ...]:
+    """Send one order per line and return what became of each.
+
+    1. a pass number is drawn, so that no ``orderRef`` is ever used twice
+    2. per chunk: lease and halts are proven and the intents stored, in one script
+    3. the chunk is sent
+    4. fills are awaited; what is unfilled at the deadline is cancelled
+    5. every intent gets its outcome
+
+    Raises:
+        DelayedError: a halt stopped orders; those sent before it are settled first.
+        RetryableError: the connection was lost, or an order's fate is unknown. Its intent
+            stays open and is settled before anything new is planned.
+        LeaseLostError: another worker owns the event; nothing more was sent.
+    """
+    run.trading = True
+    number = await run.queue.run(moves.begin_pass(run.lease, now=run.clock()))
+    orders = [_order(run, number, line) for line in lines]
+    tickets: list[trading.Ticket] = []
+    halted: dict[str, str] = {}
+    for chunk in _chunks(orders):
+        # Nothing may lie between the gate and the wire, not even the gateway's pacing.
+        await trading.room(run.gateway)
+        allowed, stopped = await _pass_gate(run, number, chunk)
+        halted.update(stopped)
+        sent = trading.place(run.gateway, allowed, account.instruments)
+        tickets += sent
+        run.tickets.update({ticket.order.order_ref: ticket for ticket in sent})
+    reports = await _followed(run, tickets)
+    for report in reports:
+        await run.queue.run(moves.settle_intent(run.lease, report, now=run.clock()))
+    if halted:
+        ref, reason = next(iter(halted.items()))
+        msg = f"halted before {len(halted)} orders, among them {ref}: {reason}"
+        raise DelayedError(msg, until=run.clock() + HALT_RECHECK)
+    return reports
+
+
+async def _pass_gate(
+    run: Run,
+    number: int,
+    orders: Sequence[Order],
+) -> tuple[list[Order], dict[str, str]]:
+    now = run.clock()
+    intents = [Intent(order, run.event.event_id, number, now) for order in orders]
+    recorded = await run.queue.run(moves.record_intents(run.lease, intents, now=now))
+    allowed = [order for order in orders if order.order_ref in recorded.allowed]
+    return allowed, dict(recorded.halted)
+
+
+async def _followed(run: Run, tickets: Sequence[trading.Ticket]) -> tuple[OrderReport, ...]:
+    reports = await trading.wait(tickets, deadline=run.deadlines.fills)
+    by_ref = {report.order_ref: report for report in reports}
+    late = [ref for ref, report in by_ref.items() if report.status == "working"]
+    if late:
+        log.warning("%d orders unfilled at the deadline are cancelled", len(late))
+    return tuple((await cancel_working(run, by_ref)).values())
+
+
+def _order(run: Run, number: int, line: PlanLine) -> Order:
+    policy = run.portfolio.policy
+    return Order(
+        order_ref=order_ref(run.event.event_id, number, line.symbol),
+        account_id=run.portfolio.account_id,
+        symbol=line.symbol,
+        con_id=line.con_id,
+        action="BUY" if line.trade > 0 else "SELL",
+        quantity=abs(line.trade),
+        order_type=policy.order_type,
+        limit_price=line.limit_price,
+        outside_rth=policy.extended_hours,
+    )
+
+
+def _chunks(orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
+    return (orders[start : start + CHUNK] for start in range(0, len(orders), CHUNK))

@@ -1,0 +1,147 @@
+"""The last gate before an order is sent, and the memory of what passed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rebalancer.core.order import Intent, OrderReport
+from rebalancer.errors import PermanentError
+from rebalancer.queue import codec, keys
+from rebalancer.queue.codec import stamp
+from rebalancer.queue.move import Move, command, new_request, proof
+from rebalancer.queue.values import Halt, Lease, Recorded
+
+
+def begin_pass(lease: Lease, *, now: float) -> Move[int]:
+    """Number the next pass of the event: 1, 2, 3, never one twice.
+
+    Counts on over retries and crashes until the event completes or is removed, so that no
+    order reference is ever used again.
+
+    Raises (when run):
+        LeaseLostError: the lease was taken over.
+    """
+    return Move(
+        "begin_pass",
+        (keys.answer(new_request()),),
+        (stamp(now), *proof(lease)),
+        int,
+    )
+
+
+def record_intents(lease: Lease, intents: Sequence[Intent], *, now: float) -> Move[Recorded]:
+    """Write orders down before they are sent, and learn which may be sent.
+
+    Proves the lease, checks every halt flag and stores each intent that is not halted, in
+    one step. An order may be sent only if its reference is in ``Recorded.allowed``. Doing it
+    again with the same references stores nothing twice but looks at the halts anew.
+
+    Raises (when run):
+        LeaseLostError: the lease was taken over; send nothing.
+    """
+    args: list[str | bytes] = [stamp(now), *proof(lease)]
+    for intent in intents:
+        if intent.order.account_id != lease.event.account_id:
+            raise PermanentError(
+                f"{intent.order.order_ref} is of account {intent.order.account_id}, "
+                f"the lease of {lease.event.account_id}"
+            )
+        args += [intent.order.order_ref, intent.order.symbol, codec.dumps(intent)]
+    extra_keys = (keys.intents(lease.event.account_id), keys.answer(new_request()))
+    return Move("record_intents", extra_keys, tuple(args), _recorded)
+
+
+def _recorded(reply: bytes) -> Recorded:
+    found = codec.loads(reply)
+    return Recorded(frozenset(found["allowed"]), dict(found["halted"]))
+
+
+def settle_intent(lease: Lease, report: OrderReport, *, now: float) -> Move[None]:
+    """The order's fate is known: forget the intent, put the outcome with its fills down.
+
+    An intent that is not open (any more) leaves everything as it was.
+
+    Raises (when run):
+        LeaseLostError: the lease was taken over.
+    """
+    return Move(
+        "settle_intent",
+        (keys.intents(lease.event.account_id),),
+        (stamp(now), *proof(lease), report.order_ref, codec.encode_report(report)),
+        lambda _reply: None,
+    )
+
+
+def open_intents(account_id: str, *, now: float = 0.0) -> Move[tuple[Intent, ...]]:
+    """Every order of the account whose fate is not settled, oldest first.
+
+    Unreadable ones are moved to the dead letter, stamped ``now``.
+    """
+
+    def parse(reply: list[bytes]) -> tuple[Intent, ...]:
+        found = [codec.decode_intent(raw) for raw in reply]
+        return tuple(sorted(found, key=lambda intent: intent.recorded_at))
+
+    return Move("open_intents", (keys.intents(account_id),), (stamp(now), account_id), parse)
+
+
+# -- halts ---------------------------------------------------------------------------------
+
+
+def check_scope(scope: str) -> str:
+    """Return ``scope`` if it is ``all``, ``account:<id>`` or ``symbol:<symbol>``.
+
+    Raises:
+        PermanentError: it is none of them.
+    """
+    kind, _, name = scope.partition(":")
+    if scope == "all" or (kind in ("account", "symbol") and name.strip()):
+        return scope
+    raise PermanentError(f"{scope!r} is not all, account:<id> or symbol:<symbol>")
+
+
+def halt(scope: str, *, now: float, reason: str) -> Move[Halt]:
+    """Stop new orders of ``scope`` from this moment, until ``resume``.
+
+    Raises:
+        PermanentError: ``scope`` is not ``all``, ``account:<id>`` or ``symbol:<symbol>``.
+    """
+    stored = codec.dumps({"reason": reason, "at": now})
+    return Move(
+        "halt",
+        (keys.answer(new_request()),),
+        (stamp(now), check_scope(scope), stored),
+        lambda _reply: Halt(scope, reason, now),
+    )
+
+
+def resume(scope: str, *, now: float) -> Move[bool]:
+    """Allow orders of ``scope`` again; other halts stay. ``False``: it was not halted.
+
+    Raises:
+        PermanentError: as ``halt``.
+    """
+    return Move(
+        "resume",
+        (keys.answer(new_request()),),
+        (stamp(now), check_scope(scope)),
+        lambda reply: int(reply) == 1,
+    )
+
+
+def halts() -> Move[Mapping[str, Halt]]:
+    """Every halt in force, by scope."""
+    return command("HGETALL", keys.HALTS, parse=_halts)
+
+
+def _halts(reply: list[bytes]) -> Mapping[str, Halt]:
+    found: dict[str, Halt] = {}
+    for scope, raw in zip(reply[::2], reply[1::2], strict=True):
+        name = scope.decode(errors="replace")
+        try:
+            stored = codec.loads(raw)
+            found[name] = Halt(name, str(stored["reason"]), float(stored["at"]))
+        except (ValueError, KeyError, TypeError):
+            # Whatever it says, somebody put it there to stop orders.
+            found[name] = Halt(name, raw.decode(errors="replace"), 0.0)
+    return found

@@ -1,0 +1,39 @@
+-- Put a dead event back as a fresh signal.
+--
+-- KEYS[1..16]  the layout of lib/keys.lua
+-- KEYS[17]     string  answer to this request
+-- ARGV[1]      number  now, Unix seconds
+-- ARGV[2]      string  event id
+--
+-- Returns JSON: status (queued | merged | rerun | absent | unreadable), event_id.
+--@include keys
+--@include once
+--@include note
+--@include event
+--@include lease
+--@include places
+--@include signal
+--@include find
+local id = ARGV[2]
+
+local function said(status, event_id)
+  return answer('{"status":"' .. status .. '","event_id":' .. cjson.encode(event_id) .. '}')
+end
+
+for _, entry in ipairs(redis.call('ZRANGE', dead, 0, -1)) do
+  local found = dead_row(entry)
+  if found[2] == id then
+    -- What no worker could read is kept as "raw", not as "event".
+    local _, text = split(entry)
+    local e = text.event and read(text.event)
+    if not e then
+      return said('unreadable', id)
+    end
+    redis.call('ZREM', dead, entry)
+    note('requeued', id, e.account_id, '{}')
+    local raw = patch(text.event, 'attempt', '0', 'last_error', '""', 'reclaims', '0')
+    local status, carrier = signal(e, raw, true)
+    return said(status, carrier)
+  end
+end
+return said('absent', id)

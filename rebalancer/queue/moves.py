@@ -1,0 +1,307 @@
+"""The moves of an event, one function per Lua script.
+
+Times are Unix seconds. Where a ``lease`` is asked for, the script proves that it is still
+held before it touches anything; ``LeaseLostError`` then means that nothing was changed.
+
+The moves of people, of order sending and of programs live next door (``desk``, ``gate``,
+``board``, ``journal``) and are offered here too, so that callers write ``moves.x``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from rebalancer.core.event import Event
+from rebalancer.queue import codec, keys
+from rebalancer.queue.board import daemons, heartbeat_daemon, load_snapshot, save_snapshot
+from rebalancer.queue.codec import stamp
+from rebalancer.queue.desk import clear, list_events, remove, requeue, show, stats
+from rebalancer.queue.gate import (
+    begin_pass,
+    halt,
+    halts,
+    open_intents,
+    record_intents,
+    resume,
+    settle_intent,
+)
+from rebalancer.queue.journal import note, note_event
+from rebalancer.queue.move import Move, new_request, proof
+from rebalancer.queue.scripts import Argument
+from rebalancer.queue.values import (
+    Ended,
+    Enqueued,
+    Lease,
+    Moved,
+    Retried,
+    Stray,
+    SweepKind,
+    Swept,
+    Unreadable,
+)
+
+__all__ = [
+    "begin_pass",
+    "bury",
+    "clear",
+    "complete",
+    "daemons",
+    "delay",
+    "enqueue",
+    "halt",
+    "halts",
+    "heartbeat",
+    "heartbeat_daemon",
+    "lease",
+    "list_events",
+    "load_snapshot",
+    "note",
+    "note_event",
+    "open_intents",
+    "promote_delayed",
+    "promote_retries",
+    "reclaim",
+    "record_intents",
+    "release",
+    "remove",
+    "repair",
+    "requeue",
+    "resume",
+    "retry",
+    "save_snapshot",
+    "settle_intent",
+    "show",
+    "stats",
+    "take",
+]
+
+#: How many events one sweep moves before it lets others have the server.
+BATCH = 100
+
+# -- in ------------------------------------------------------------------------------------
+
+
+def enqueue(event: Event, *, now: float) -> Move[Enqueued]:
+    """Accept a signal: a new event, or folded into the one that serves its key already.
+
+    Sending the same ``event_id`` again within three days changes nothing and gives the
+    first answer, whatever became of the event meanwhile.
+
+    Raises:
+        PermanentError: the event cannot be written down (see ``codec.encode``).
+    """
+    raw = codec.encode(event)
+    return Move(
+        "enqueue",
+        (keys.answer(f"event:{event.event_id}"),),
+        (stamp(now), event.event_id, event.account_id, event.key, event.priority, raw),
+        _enqueued,
+    )
+
+
+def _enqueued(reply: bytes) -> Enqueued:
+    found = json.loads(reply)
+    return Enqueued(found["status"], found["event_id"], found["position"])
+
+
+# -- leasing -------------------------------------------------------------------------------
+
+
+def take(worker: str, *, now: float, ttl: float) -> Move[Lease | Stray | None]:
+    """Pop the next event whose account is free and lease it for ``ttl`` seconds.
+
+    Events whose account is busy are parked on the way. ``None``: the queue is empty.
+    """
+    return Move(
+        "take", (), (stamp(now), worker, new_request(), stamp(ttl)), partial(_granted, worker)
+    )
+
+
+def lease(raw: bytes, worker: str, *, now: float, ttl: float) -> Move[Lease | Stray | None]:
+    """Lease the event that a blocking pop moved to the processing list.
+
+    ``None``: it was parked behind its account, unreadable, or somebody else's by now.
+    """
+    return Move(
+        "lease",
+        (),
+        (stamp(now), worker, new_request(), stamp(ttl), raw),
+        partial(_granted, worker),
+    )
+
+
+def _granted(worker: str, reply: list[bytes] | None) -> Lease | Stray | None:
+    if not reply:
+        return None
+    raw, token, expires_at, event_id, account_id, exec_command = reply
+    event = codec.decode(raw)
+    if isinstance(event, Unreadable):
+        # What the script could read of it is enough to end the lease.
+        stub = Event(event_id.decode(), account_id.decode(), exec_command.decode(), 0.0)
+        return Stray(Lease(stub, int(token), worker, float(expires_at)), event.reason)
+    return Lease(event, int(token), worker, float(expires_at))
+
+
+def heartbeat(lease: Lease, *, now: float, ttl: float) -> Move[None]:
+    """Hold the lease for ``ttl`` more seconds from ``now``.
+
+    Raises (when run):
+        LeaseLostError: it was taken over.
+    """
+    return Move("heartbeat", (), (stamp(now), *proof(lease), stamp(ttl)), _nothing)
+
+
+def _ending(
+    script: str, lease: Lease, now: float, *args: Argument
+) -> tuple[str, tuple[str, ...], tuple[Argument, ...]]:
+    # A lease ends once: its token names the request, and the first ending is the answer.
+    request = keys.answer(f"{script}:{lease.token}:{lease.event.event_id}")
+    return script, (request,), (stamp(now), *proof(lease), *args)
+
+
+def _nothing(_reply: object) -> None:
+    return None
+
+
+# -- endings -------------------------------------------------------------------------------
+
+
+def complete(lease: Lease, *, now: float, result: Mapping[str, Any]) -> Move[Ended]:
+    """The event is done; ``result`` goes to the journal. A follow-up runs next.
+
+    Raises (when run):
+        LeaseLostError: it was taken over.
+    """
+    return Move(*_ending("complete", lease, now, codec.dumps(result)), _ended)
+
+
+def delay(lease: Lease, *, now: float, until: float, reason: str) -> Move[Ended]:
+    """Run it again at ``until``; no attempt is used. See ``complete`` for errors."""
+    return Move(*_ending("delay", lease, now, stamp(until), codec.dumps(reason)), _ended)
+
+
+def release(lease: Lease, *, now: float) -> Move[Ended]:
+    """Give it back to the dequeue end, as if never taken. See ``complete`` for errors."""
+    return Move(*_ending("release", lease, now), _ended)
+
+
+def bury(
+    lease: Lease, *, now: float, reason: str, error: str, unreadable: bool = False
+) -> Move[Ended]:
+    """Put it into the dead letter for a person to look at. See ``complete`` for errors.
+
+    An ``unreadable`` one is kept there as text, since it may not even be JSON.
+    """
+    flag = "1" if unreadable else "0"
+    return Move(
+        *_ending("bury", lease, now, codec.dumps(reason), codec.dumps(error), flag), _ended
+    )
+
+
+def _ended(reply: bytes) -> Ended:
+    found = json.loads(reply)
+    return Ended(found["status"], found["event_id"], found["follow_up"])
+
+
+def backoff(attempt: int, *, base_delay: float, cap: float, jitter: float) -> float:
+    """Seconds to wait after failure number ``attempt`` (from 1): exponential, full jitter.
+
+    ``jitter`` in [0, 1) is the caller's random number; spreading over the whole span keeps
+    accounts that failed together from coming back together.
+    """
+    # Beyond 2**60 times the base every cap is reached; a float cannot go on for ever.
+    return jitter * min(cap, base_delay * 2.0 ** min(attempt - 1, 60))
+
+
+def retry(
+    lease: Lease,
+    *,
+    now: float,
+    error: str,
+    base_delay: float,
+    cap: float,
+    max_attempts: int,
+    jitter: float,
+) -> Move[Retried]:
+    """The attempt failed: wait with backoff, or the dead letter after ``max_attempts``.
+
+    ``max_attempts`` 0 retries for ever; ``jitter`` is a random number in [0, 1). See
+    ``complete`` for errors.
+    """
+    attempt = lease.event.attempt + 1
+    due = now + backoff(attempt, base_delay=base_delay, cap=cap, jitter=jitter)
+    exhausted = "1" if 0 < max_attempts <= attempt else "0"
+    return Move(
+        *_ending("retry", lease, now, stamp(due), str(attempt), codec.dumps(error), exhausted),
+        _retried,
+    )
+
+
+def _retried(reply: bytes) -> Retried:
+    found = json.loads(reply)
+    return Retried(found["status"], found["event_id"], found["attempt"], found.get("due_at"))
+
+
+# -- sweeps --------------------------------------------------------------------------------
+
+
+def reclaim(*, now: float, worker: str = "", grace: float = 1.0) -> Move[Swept]:
+    """Give back to the queue what its worker let go of without a word.
+
+    These are events under expired leases, events that were popped but not leased within
+    ``grace`` seconds of being first seen so, and parked events whose account is free. With
+    ``worker`` also everything under that name, expired or not: for a worker that starts and
+    knows that its former self is gone.
+    """
+    return Move(
+        "reclaim",
+        (keys.answer(new_request()),),
+        (stamp(now), worker, stamp(grace), str(BATCH)),
+        partial(_swept, "leases"),
+    )
+
+
+def repair(*, now: float, default_delay: float = 60.0) -> Move[Swept]:
+    """Bring index, deduplication set and waiting sets in line with what they describe.
+
+    Mends what hands or other programs did to the structures: unreadable entries go to the
+    dead letter, foreign events are adopted, stuck deduplication keys are freed. A foreign
+    event in the retry set is due ``default_delay`` seconds after its score.
+    """
+    return Move(
+        "repair",
+        (keys.answer(new_request()),),
+        (stamp(now), stamp(default_delay)),
+        partial(_swept, "repair"),
+    )
+
+
+def promote_retries(*, now: float) -> Move[Swept]:
+    """Put failed events whose backoff is over back into the queue."""
+    return Move(
+        "promote_retries",
+        (keys.answer(new_request()),),
+        (stamp(now), str(BATCH)),
+        partial(_swept, "retry"),
+    )
+
+
+def promote_delayed(*, now: float) -> Move[Swept]:
+    """Put delayed events whose time has come into the queue, unless their key is active."""
+    return Move(
+        "promote_delayed",
+        (keys.answer(new_request()),),
+        (stamp(now), str(BATCH)),
+        partial(_swept, "delayed"),
+    )
+
+
+def _swept(kind: SweepKind, reply: bytes) -> Swept:
+    found = codec.loads(reply)
+    moved = tuple(
+        Moved(m["event_id"], m["account_id"], m["fate"], m["why"]) for m in found["moved"]
+    )
+    return Swept(kind, moved, found["more"], found["next_at"])

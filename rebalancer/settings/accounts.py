@@ -1,0 +1,274 @@
+"""``accounts.yaml``: what is traded, towards what, and when."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import time
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from rebalancer.core.event import COMMANDS
+from rebalancer.core.policy import Bounds, Policy
+from rebalancer.core.target import Target
+from rebalancer.errors import PermanentError
+from rebalancer.settings import symbols, targets
+from rebalancer.settings.document import BadValueError, Item
+from rebalancer.settings.kinds import (
+    boolean,
+    gather,
+    key,
+    mapped,
+    one_of,
+    one_or_more,
+    percent,
+    section,
+    text,
+)
+from rebalancer.settings.policy import PolicyKeys
+from rebalancer.settings.problems import Problem, did_you_mean
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def local_time(item: Item) -> time:
+    """A time of day: ``15:30``."""
+    expected = "a time of day from 00:00 to 23:59"
+    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", item.text(expected))
+    if match is None:
+        raise item.refuse(expected)
+    return time(int(match[1]), int(match[2]))
+
+
+def time_zone(item: Item) -> ZoneInfo:
+    """An IANA time zone."""
+    expected = "a time zone such as America/New_York"
+    name = item.text(expected)
+    try:
+        return ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        close = did_you_mean(name, sorted(zoneinfo.available_timezones()))
+        raise item.refuse(expected + close) from None
+
+
+def weekdays(item: Item) -> frozenset[int]:
+    """A list of days; Monday is 0."""
+    days = gather(one_of(*_DAYS), item.elements(f"a list of {', '.join(_DAYS)}"))
+    if not days:
+        raise item.refuse("at least one day", found="an empty list")
+    return frozenset(_DAYS.index(day) for day in days)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When to signal a command for an account by the clock."""
+
+    at: time = key(local_time, about="Local time of day.")
+    time_zone: ZoneInfo = key(
+        time_zone, default=ZoneInfo("America/New_York"), about="Whose local time."
+    )
+    days: frozenset[int] = key(
+        weekdays,
+        default=frozenset(range(5)),
+        about="On which days; Monday to Friday if not set.",
+    )
+    exec_command: str = key(one_of(*COMMANDS), default="rebalance", about="What to do.")
+
+
+@dataclass(frozen=True, slots=True)
+class BoundsKeys:
+    """What must not be done with one symbol."""
+
+    no_buy: bool = key(boolean, default=False, about="Never buy it.")
+    no_sell: bool = key(boolean, default=False, about="Never sell it.")
+    drift_band_percent: Decimal | None = key(
+        percent(), default=None, about="Its own band instead of the account's."
+    )
+
+    def bounds(self) -> Bounds:
+        """The same with fractions."""
+        band = self.drift_band_percent
+        return Bounds(self.no_buy, self.no_sell, None if band is None else band / 100)
+
+
+def bounds(item: Item) -> Mapping[str, Bounds]:
+    """Bounds by symbol."""
+    entries = item.entries("a mapping from symbols to bounds")
+    strange = [
+        value.problem(f"the symbol '{name}'", symbols.EXPECTED)
+        for name, value in entries.items()
+        if symbols.parse(name) is None
+    ]
+    if strange:
+        raise BadValueError(*strange)
+    read = mapped(section(BoundsKeys), "bounds")(item)
+    return MappingProxyType({name: one.bounds() for name, one in read.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountKeys(PolicyKeys):
+    """One entry of ``accounts``."""
+
+    account_id: str = key(
+        text("an IBKR account such as U123456", pattern=r"[A-Z]{1,4}[0-9]{1,12}"),
+        about="The account, as IBKR names it.",
+    )
+    type: Literal["paper", "live"] = key(
+        one_of("paper", "live"), about="Traded only when trading_mode is the same."
+    )
+    enabled: bool = key(boolean, default=True, about="false: leave this account alone.")
+    strategy_name: str = key(text(), default="", about="Whose targets it follows.")
+    replacement_set: str = key(
+        text(), default="", about="Set in replacement-sets.yaml applied to the targets."
+    )
+    targets: Mapping[str, Decimal] | None = key(
+        targets.weights, default=None, about="Weights by symbol, instead of the strategy's."
+    )
+    bounds: Mapping[str, Bounds] | None = key(
+        bounds, default=None, about="Per symbol: no_buy, no_sell, drift_band_percent."
+    )
+    schedule: tuple[Schedule, ...] = key(
+        one_or_more(section(Schedule)), default=(), about="Signals by the clock; one or a list."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A model that several accounts may follow."""
+
+    targets: Mapping[str, Decimal] = key(targets.weights, about="Weights by symbol.")
+
+
+def _accounts(item: Item) -> tuple[AccountKeys, ...]:
+    elements = list(item.elements("a list of accounts"))
+    problems: list[Problem] = []
+    first: dict[str, Item] = {}
+    for element in elements:
+        named = element.at("account_id")
+        if named is element or named.empty or named.is_list:
+            continue
+        name = named.shown()
+        if name in first:
+            again = f"{name} again (first on line {first[name].line})"
+            problems.append(named.problem(again, "each account once"))
+        first.setdefault(name, named)
+    try:
+        found = gather(section(AccountKeys), elements)
+    except BadValueError as bad:
+        raise BadValueError(*bad.problems, *problems) from None
+    problems += [
+        problem
+        for element, account in zip(elements, found, strict=True)
+        for problem in _misspelled_bounds(element, account)
+    ]
+    if problems:
+        raise BadValueError(*problems)
+    return found
+
+
+def _misspelled_bounds(element: Item, account: AccountKeys) -> list[Problem]:
+    """A bound that names a target in other words would bind nothing."""
+    return [
+        element.at("bounds", name).problem(f"{name} for {target}", f"the target's {target}")
+        for name in account.bounds or ()
+        for target in account.targets or ()
+        if name != target and symbols.same(name, target)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsFile:
+    """The whole file, or just the list under ``accounts``."""
+
+    accounts: tuple[AccountKeys, ...] = key(_accounts, about="The accounts.")
+    strategies: Mapping[str, Strategy] | None = key(
+        mapped(section(Strategy), "a mapping from strategy names to their targets"),
+        default=None,
+        about="Models by name.",
+    )
+
+
+def accounts_file(item: Item) -> AccountsFile:
+    """Read the root of accounts.yaml."""
+    if item.is_list:
+        return AccountsFile(_accounts(item))
+    return section(AccountsFile)(item)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """One account, with defaults, strategy and replacements applied."""
+
+    account_id: str
+    type: Literal["paper", "live"]
+    enabled: bool
+    strategy_name: str
+    replacement_set: str
+    schedules: tuple[Schedule, ...]
+    _policy: Policy = field(repr=False)
+    #: The target, or why there is none and what to do about it.
+    _target: Target | str = field(repr=False)
+
+    def policy(self) -> Policy:
+        """How this account may be moved."""
+        return self._policy
+
+    @property
+    def lacks_target(self) -> str:
+        """What to do about a missing target; '' when there is one."""
+        return self._target if isinstance(self._target, str) else ""
+
+    def target(self) -> Target:
+        """What it should hold. Raises ``PermanentError`` with the remedy if nobody said."""
+        if isinstance(self._target, str):
+            raise PermanentError(f"account {self.account_id} has no target: {self._target}")
+        return self._target
+
+
+def resolve(
+    account: AccountKeys,
+    *,
+    defaults: PolicyKeys,
+    strategies: Mapping[str, Strategy],
+    replacement_sets: Mapping[str, Sequence[targets.Replacement]],
+    file: str,
+) -> AccountSettings:
+    """Put an account together from its keys and what they refer to."""
+    policy = account.over(defaults.over(Policy(bounds=account.bounds or {})))
+    return AccountSettings(
+        account_id=account.account_id,
+        type=account.type,
+        enabled=account.enabled,
+        strategy_name=account.strategy_name,
+        replacement_set=account.replacement_set,
+        schedules=account.schedule,
+        _policy=policy,
+        _target=_target(account, strategies, replacement_sets, file),
+    )
+
+
+def _target(
+    account: AccountKeys,
+    strategies: Mapping[str, Strategy],
+    replacement_sets: Mapping[str, Sequence[targets.Replacement]],
+    file: str,
+) -> Target | str:
+    name = account.strategy_name
+    if account.targets is not None:
+        model, source = account.targets, f"{file}, account {account.account_id}"
+    elif name in strategies:
+        model, source = strategies[name].targets, f"{file}, strategy {name}"
+    elif name:
+        return f"add `targets` to it, or `strategies: {{{name}: {{targets: …}}}}`, in {file}"
+    else:
+        return f"add `targets` or `strategy_name` to it in {file}"
+    if account.replacement_set:
+        if account.replacement_set not in replacement_sets:
+            return f"replacement-sets.yaml with the set {account.replacement_set} is missing"
+        model = targets.replaced(model, replacement_sets[account.replacement_set])
+        source += f", replacement set {account.replacement_set}"
+    return Target(model, source)

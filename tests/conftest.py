@@ -1,0 +1,38 @@
+"""What every test shares: nothing of this machine leaks in, nothing is left out in silence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+_MISSING = "no redis-server on PATH; install it with: apt-get install redis-server"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs a redis-server where there is none; the summary says so."""
+    if shutil.which("redis-server"):
+        return
+    for item in items:
+        if item.get_closest_marker("redis_server"):
+            item.add_marker(pytest.mark.skip(reason=_MISSING))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say in one line, after everything else, how much was not run and what would run it."""
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    left_out = [report for report in skipped if _MISSING in str(report.longrepr)]
+    if left_out:
+        line = f"NOT RUN: {len(left_out)} tests: {_MISSING}"
+        terminalreporter.write_line(line, yellow=True, bold=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("REBALANCER_") or name in {"CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET"}:
+            monkeypatch.delenv(name)

@@ -1,0 +1,58 @@
+"""A signal becomes the right filled orders, over real wires."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from rebalancer.queue import moves
+from tests.processor.system import System
+
+pytestmark = pytest.mark.redis_server
+
+
+async def test_a_signal_becomes_the_right_filled_orders(system: System) -> None:
+    async with system.processor():
+        event = await system.enqueue()
+        result = await system.result(event)
+
+    # 102,000 in all: 10 AAPL at 200 are sold, then 60% SPY at 500 and 40% BND at 75.
+    bought = system.bought()
+    assert bought["AAPL"] == -10
+    assert bought["SPY"] in {121, 122}
+    assert 530 <= bought["BND"] <= 544
+    assert Decimal(result["drift_reached"]) < Decimal("0.02")
+    assert {order["status"] for order in result["orders"]} == {"filled"}
+    assert all(f["commission"] for order in result["orders"] for f in order["fills"])
+    cash = Decimal(result["account"]["total_cash"])
+    assert cash >= Decimal(result["plan"]["reserve"])
+    assert system.executed_twice() == []
+
+
+async def test_a_second_run_has_nothing_to_do(system: System) -> None:
+    async with system.processor():
+        await system.result(await system.enqueue())
+        fills = len(system.sim.exchange.fills)
+        result = await system.result(await system.enqueue())
+    assert result["orders"] == []
+    assert len(system.sim.exchange.fills) == fills
+
+
+async def test_the_account_snapshot_is_kept_for_readers(system: System) -> None:
+    async with system.processor():
+        event = await system.enqueue()
+        await system.result(event)
+    snapshot = await system.queue.run(moves.load_snapshot("DU1000001"))
+    assert snapshot is not None
+    assert snapshot["event_id"] == event.event_id
+    assert {p["symbol"] for p in snapshot["positions"]} == {"SPY", "BND"}
+
+
+async def test_two_accounts_do_not_disturb_one_another(system: System) -> None:
+    async with system.processor():
+        events = [await system.enqueue("DU1000001"), await system.enqueue("DU1000002")]
+        for event in events:
+            await system.result(event)
+    assert system.bought("DU1000001")["AAPL"] == -10
+    assert system.bought("DU1000002") == {"SPY": Decimal(49), "AAPL": Decimal(123)}
