@@ -52,7 +52,7 @@ class LeaseLostError(RebalancerError):
 
 
 class GatewayError(RetryableError):
-    """IB Gateway did not do what was asked in time; the text carries its code if it gave one."""
+    """IB Gateway did not do what was asked in time; the text has its code if it gave one."""
 
 
 class GatewayUnavailableError(GatewayError):

@@ -48,6 +48,11 @@ class Intent:
     event_id: str
     pass_number: int
     recorded_at: float
+    #: The instrument's currency; '' in what an older version wrote.
+    currency: str = ""
+    #: What the account showed before: shares of the symbol, and cash in ``currency``.
+    held_before: Decimal | None = None
+    cash_before: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -44,3 +44,11 @@ class Policy:
     open_orders: Literal["cancel", "respect", "refuse"] = "cancel"
     #: Size on delayed prices when live ones are not subscribed.
     allow_delayed_prices: bool = False
+
+    def buying_only(self, symbols: Iterable[str]) -> Policy:
+        """Return this policy with none of ``symbols`` to be sold.
+
+        A plan made under it spends the cash that is there, never the proceeds of a sell.
+        """
+        bounds = {s: replace(self.bounds.get(s, Bounds()), no_sell=True) for s in symbols}
+        return replace(self, bounds={**self.bounds, **bounds})

@@ -37,6 +37,8 @@ class Money:
     cash: Mapping[str, Decimal]
     #: Base currency per unit, by currency.
     rates: Mapping[str, Decimal]
+    #: Value of all stocks and options, signs dropped; ``None`` when the gateway does not tell.
+    gross_positions: Decimal | None
 
 
 async def positions(session: Session, account_id: str, *, within: float) -> list[PositionRow]:
@@ -118,6 +120,7 @@ def money(account_id: str, rows: Iterable[ValueRow]) -> Money:
         total_cash=total_cash,
         cash=by_currency,
         rates={**rates, currency: Decimal(1)},
+        gross_positions=_by_currency(table, "GrossPositionValue").get(currency),
     )
 
 

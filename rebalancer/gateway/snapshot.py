@@ -21,6 +21,10 @@ from rebalancer.gateway.contracts import Contracts
 from rebalancer.gateway.market import quotes
 from rebalancer.gateway.replies import Reply, together
 
+#: Share of a value that may be missing before it says that positions are: prices differ
+#: between a gateway's valuation, some minutes old, and the market.
+MISSING = Decimal("0.2")
+
 K = TypeVar("K")
 
 
@@ -92,6 +96,7 @@ async def take_snapshot(
             symbol: contracts.stepped(instruments[symbol], quote.price)
             for symbol, quote in found.items()
         }
+    _require_complete(account_id, money, rows, named, found)
     _require_rates(money, (i for i in instruments.values() if i.symbol in found))
     session.check()
     return Account(
@@ -180,6 +185,39 @@ async def _priced(
         deadline=max(until - loop.time(), 0.0),
         allow_delayed=allow_delayed,
     )
+
+
+def _require_complete(
+    account_id: str,
+    money: Money,
+    rows: Sequence[PositionRow],
+    named: Mapping[int, Instrument],
+    found: Mapping[str, Quote],
+) -> None:
+    """Hold the positions against the value that the gateway itself gives for them.
+
+    A gateway that has just started may end its list of positions before it knows them all,
+    and whoever believed that list would buy everything again.
+
+    Raises:
+        StaleDataError: a good part of the value is in no position.
+    """
+    stated = money.gross_positions
+    if stated is None or stated <= MISSING * abs(money.net_liquidation):
+        return
+    shown = Decimal(0)
+    for _, _, contract, shares, _ in rows:
+        instrument = named.get(contract.conId)
+        quote = found.get(instrument.symbol) if instrument else None
+        rate = money.rates.get(contract.currency)
+        if quote is None or rate is None:
+            return  # something that is not priced here may be all the rest
+        shown += abs(convert.quantity(shares)) * quote.price * rate
+    if shown < stated * (1 - MISSING):
+        raise StaleDataError(
+            f"the gateway says that positions of {account_id} are worth {stated:.2f}, but those "
+            f"it lists {shown:.2f}; it may still be loading them",
+        )
 
 
 def _require_rates(money: Money, instruments: Iterable[Instrument]) -> None:

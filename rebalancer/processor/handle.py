@@ -25,7 +25,6 @@ from rebalancer.processor.gate import require_open
 from rebalancer.processor.reading import (
     cancel_all,
     read_account,
-    read_after,
     read_cleared,
     read_planned_around,
 )
@@ -70,14 +69,15 @@ async def rebalance(run: Run) -> Result:
     if first.sells:
         sold = await trade(run, first.sells, account)
         reports += sold
-        account = await read_after(run, target, account, sold)
-        second = plan(account, target, policy)
+        account = await read_planned_around(run, target)
+        # A sell that did not fill funds nothing: only the cash that has come is spent.
+        second = plan(account, target, policy.buying_only(account.instruments))
         await run.note("replanned", report.plan_json(second))
         buys = second.buys
     if buys:
         bought = await trade(run, buys, account)
         reports += bought
-        account = await read_after(run, target, account, bought)
+        account = await read_planned_around(run, target)
 
     reached = plan(account, target, policy)
     await _save(run, account, reached)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from rebalancer.core.account import Account
-from rebalancer.core.order import Fill, OpenOrder, OrderReport
+from rebalancer.core.order import OpenOrder
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError, RetryableError
 from rebalancer.gateway import trading
-from rebalancer.gateway.snapshot import await_positions, take_snapshot
+from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor.run import Run
-
-#: Share of a sell's proceeds that commissions not yet reported and fees may take.
-BOOKING_SLACK = Decimal("0.01")
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -67,52 +64,6 @@ async def read_planned_around(run: Run, target: Target) -> Account:
     found, account = await _both(_open_orders(run), read_account(run, target))
     respected = run.portfolio.policy.open_orders == "respect"
     return _with_working(account, found) if respected else account
-
-
-async def read_after(
-    run: Run,
-    target: Target,
-    before: Account,
-    reports: Sequence[OrderReport],
-) -> Account:
-    """Return the account once its positions and its cash show the fills of ``reports``.
-
-    Raises:
-        RetryableError: they do not within the deadline. Planning on balances that miss a
-            fill would trade it twice.
-    """
-    fills = [fill for r in reports for fill in r.fills]
-    account_id, limit = run.portfolio.account_id, run.deadlines.settlement
-    shown = await await_positions(
-        run.gateway,
-        account_id,
-        _expected_shares(before, fills),
-        deadline=limit,
-        cash=_least_cash(before, fills),
-    )
-    if not shown:
-        msg = f"the balances of {account_id} do not show the latest fills within {limit:g} s"
-        raise RetryableError(msg)
-    return await read_planned_around(run, target)
-
-
-def _expected_shares(before: Account, fills: Sequence[Fill]) -> Mapping[int, Decimal]:
-    held = {p.con_id: p.quantity for p in before.positions}
-    expected = {fill.con_id: held.get(fill.con_id, Decimal(0)) for fill in fills}
-    for fill in fills:
-        expected[fill.con_id] += fill.quantity if fill.action == "BUY" else -fill.quantity
-    return expected
-
-
-def _least_cash(before: Account, fills: Sequence[Fill]) -> Mapping[str, Decimal]:
-    """Cash by currency that must be there once the sells among ``fills`` have been booked."""
-    least: dict[str, Decimal] = {}
-    for fill in fills:
-        if fill.action == "SELL":
-            booked = fill.quantity * fill.price * (1 - BOOKING_SLACK) - (fill.commission or 0)
-            least.setdefault(fill.currency, before.cash.get(fill.currency, Decimal(0)))
-            least[fill.currency] += booked
-    return least
 
 
 async def cancel_all(run: Run, found: Sequence[OpenOrder]) -> None:

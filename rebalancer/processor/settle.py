@@ -8,6 +8,9 @@ new plan it is settled by its ``orderRef`` over open orders, completed orders an
 3. nowhere, and so young that it may still be on its way -> asked again a little later
 4. nowhere                -> it never reached the exchange, or belongs to a past trading day
                              whose DAY orders are gone; the fresh snapshot shows either
+
+An outcome is recorded only once the account's positions and cash show it: a plan made on
+balances that miss a fill would trade it again.
 """
 
 from __future__ import annotations
@@ -20,30 +23,82 @@ from decimal import Decimal
 from rebalancer.core.order import Intent, OrderReport
 from rebalancer.errors import RetryableError
 from rebalancer.gateway import trading
+from rebalancer.gateway.snapshot import await_positions
 from rebalancer.processor.run import Run
 from rebalancer.queue import moves
 
 log = logging.getLogger("rebalancer.processor")
+
+#: Share of a trade's value that commissions not yet reported and fees may take.
+BOOKING_SLACK = Decimal("0.01")
+#: Seconds after which balances that do not fit are somebody else's doing: a deposit, a manual
+#: trade. Balances lag by seconds, so by then they are simply true.
+LONGEST_LAG = 900.0
 
 
 async def settle_unfinished(run: Run) -> tuple[OrderReport, ...]:
     """Give every open intent of the account its outcome; return the outcomes.
 
     Raises:
-        RetryableError: an order is still working although its cancel was asked for, or the
-            gateway did not answer.
+        RetryableError: an order is still working although its cancel was asked for, the
+            balances do not show a fill yet, or the gateway did not answer.
     """
     account_id = run.portfolio.account_id
-    intents = await run.queue.run(moves.open_intents(account_id))
+    intents = await run.queue.run(moves.open_intents(account_id, now=run.clock()))
     if not intents:
         return ()
     log.warning("settling %d unfinished orders of %s", len(intents), account_id)
-    found = await _found(run, intents)
-    reports = await cancel_working(run, found)
-    for intent in intents:
-        report = reports.get(intent.order.order_ref) or _never_seen(intent)
+    known = await cancel_working(run, await _found(run, intents))
+    reports = [known.get(i.order.order_ref) or _never_seen(i) for i in intents]
+    await settle(run, intents, reports)
+    return tuple(reports)
+
+
+async def settle(
+    run: Run,
+    intents: Sequence[Intent],
+    reports: Sequence[OrderReport],
+) -> None:
+    """Record each intent's outcome, once the balances show it. ``reports`` match ``intents``.
+
+    Raises:
+        RetryableError: they do not within the deadline; the intents stay open.
+        LeaseLostError: another worker owns the event.
+    """
+    now = run.clock()
+    pairs = list(zip(intents, reports, strict=True))
+    fresh = [pair for pair in pairs if 0 <= now - pair[0].recorded_at < LONGEST_LAG]
+    account_id, limit = run.portfolio.account_id, run.deadlines.settlement
+    shares, cash = _expected_shares(fresh), _least_cash(fresh)
+    if not await await_positions(run.gateway, account_id, shares, deadline=limit, cash=cash):
+        msg = f"the balances of {account_id} do not show the latest fills within {limit:g} s"
+        raise RetryableError(msg)
+    for report in reports:
         await run.queue.run(moves.settle_intent(run.lease, report, now=run.clock()))
-    return tuple(reports.values())
+
+
+def _expected_shares(pairs: Sequence[tuple[Intent, OrderReport]]) -> Mapping[int, Decimal]:
+    expected: dict[int, Decimal] = {}
+    for intent, report in pairs:
+        if intent.held_before is not None:
+            expected.setdefault(intent.order.con_id, intent.held_before)
+            signed = report.filled if intent.order.action == "BUY" else -report.filled
+            expected[intent.order.con_id] += signed
+    return expected
+
+
+def _least_cash(pairs: Sequence[tuple[Intent, OrderReport]]) -> Mapping[str, Decimal]:
+    """Cash by currency that must be there once these fills have been booked."""
+    least: dict[str, Decimal] = {}
+    for intent, report in pairs:
+        if intent.cash_before is not None:
+            least.setdefault(intent.currency, intent.cash_before)
+            value = report.filled * report.avg_price
+            sold = intent.order.action == "SELL"
+            fees = sum((fill.commission or Decimal(0) for fill in report.fills), Decimal(0))
+            booked = value * (1 - BOOKING_SLACK) if sold else -value * (1 + BOOKING_SLACK)
+            least[intent.currency] += booked - fees
+    return least
 
 
 async def _found(run: Run, intents: Sequence[Intent]) -> dict[str, OrderReport]:

@@ -11,7 +11,7 @@ from rebalancer.core.plan import PlanLine
 from rebalancer.errors import DelayedError
 from rebalancer.gateway import trading
 from rebalancer.processor.run import Run
-from rebalancer.processor.settle import cancel_working
+from rebalancer.processor.settle import cancel_working, settle
 from rebalancer.queue import moves
 
 log = logging.getLogger("rebalancer.processor")
@@ -34,7 +34,7 @@ async def trade(
     2. per chunk: lease and halts are proven and the intents stored, in one script
     3. the chunk is sent
     4. fills are awaited; what is unfilled at the deadline is cancelled
-    5. every intent gets its outcome
+    5. the balances show the fills, and every intent gets its outcome
 
     Raises:
         DelayedError: a halt stopped orders; those sent before it are settled first.
@@ -44,37 +44,27 @@ async def trade(
     """
     run.trading = True
     number = await run.queue.run(moves.begin_pass(run.lease, now=run.clock()))
-    orders = [_order(run, number, line) for line in lines]
+    intents = [_intent(run, number, line, account) for line in lines]
+    sent: list[Intent] = []
     tickets: list[trading.Ticket] = []
     halted: dict[str, str] = {}
-    for chunk in _chunks(orders):
+    for chunk in _chunks(intents):
         # Nothing may lie between the gate and the wire, not even the gateway's pacing.
         await trading.room(run.gateway)
-        allowed, stopped = await _pass_gate(run, number, chunk)
-        halted.update(stopped)
-        sent = trading.place(run.gateway, allowed, account.instruments)
-        tickets += sent
-        run.tickets.update({ticket.order.order_ref: ticket for ticket in sent})
+        recorded = await run.queue.run(moves.record_intents(run.lease, chunk, now=run.clock()))
+        halted.update(recorded.halted)
+        allowed = [i for i in chunk if i.order.order_ref in recorded.allowed]
+        sent += allowed
+        orders = [i.order for i in allowed]
+        tickets += trading.place(run.gateway, orders, account.instruments)
+    run.tickets.update({ticket.order.order_ref: ticket for ticket in tickets})
     reports = await _followed(run, tickets)
-    for report in reports:
-        await run.queue.run(moves.settle_intent(run.lease, report, now=run.clock()))
+    await settle(run, sent, reports)
     if halted:
         ref, reason = next(iter(halted.items()))
         msg = f"halted before {len(halted)} orders, among them {ref}: {reason}"
         raise DelayedError(msg, until=run.clock() + HALT_RECHECK)
     return reports
-
-
-async def _pass_gate(
-    run: Run,
-    number: int,
-    orders: Sequence[Order],
-) -> tuple[list[Order], dict[str, str]]:
-    now = run.clock()
-    intents = [Intent(order, run.event.event_id, number, now) for order in orders]
-    recorded = await run.queue.run(moves.record_intents(run.lease, intents, now=now))
-    allowed = [order for order in orders if order.order_ref in recorded.allowed]
-    return allowed, dict(recorded.halted)
 
 
 async def _followed(run: Run, tickets: Sequence[trading.Ticket]) -> tuple[OrderReport, ...]:
@@ -86,9 +76,10 @@ async def _followed(run: Run, tickets: Sequence[trading.Ticket]) -> tuple[OrderR
     return tuple((await cancel_working(run, by_ref)).values())
 
 
-def _order(run: Run, number: int, line: PlanLine) -> Order:
+def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:
     policy = run.portfolio.policy
-    return Order(
+    currency = account.instruments[line.symbol].currency
+    order = Order(
         order_ref=order_ref(run.event.event_id, number, line.symbol),
         account_id=run.portfolio.account_id,
         symbol=line.symbol,
@@ -99,7 +90,16 @@ def _order(run: Run, number: int, line: PlanLine) -> Order:
         limit_price=line.limit_price,
         outside_rth=policy.extended_hours,
     )
+    return Intent(
+        order,
+        run.event.event_id,
+        number,
+        run.clock(),
+        currency=currency,
+        held_before=line.held,
+        cash_before=account.cash.get(currency),
+    )
 
 
-def _chunks(orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
-    return (orders[start : start + CHUNK] for start in range(0, len(orders), CHUNK))
+def _chunks(intents: Sequence[Intent]) -> Iterator[Sequence[Intent]]:
+    return (intents[start : start + CHUNK] for start in range(0, len(intents), CHUNK))

@@ -24,6 +24,8 @@ from rebalancer.queue.values import Unreadable
 # need quoting. ``lua/lib/event.lua`` holds foreign entries to the same rule.
 _ID = re.compile(r"[A-Za-z0-9._:@+-]{1,128}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PRIORITIES = ("normal", "high")
+_WORDS: dict[type, str] = {str: "a text", dict: "an object", int: "a count"}
 
 
 def _plain(value: object) -> object:
@@ -42,6 +44,7 @@ def _plain(value: object) -> object:
 _encoder = json.JSONEncoder(
     separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
 )
+_json = _encoder.encode
 
 
 def dumps(value: object) -> bytes:
@@ -51,7 +54,7 @@ def dumps(value: object) -> bytes:
         PermanentError: it holds NaN, infinity, half a surrogate pair or a foreign type.
     """
     try:
-        return _encoder.encode(value).encode()
+        return _json(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise PermanentError(f"not representable as JSON: {error}") from error
 
@@ -67,7 +70,7 @@ def loads(raw: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(value, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - the bytes are wrong, not a type
+        raise ValueError("not a JSON object")  # noqa: TRY004
     return value
 
 
@@ -107,85 +110,69 @@ def encode(event: Event) -> bytes:
         )
     check_name("account_id", event.account_id)
     check_name("exec_command", event.exec_command)
-    return dumps(
-        {
-            "event_id": event.event_id,
-            "account_id": event.account_id,
-            "exec_command": event.exec_command,
-            "received_at": event.received_at,
-            "priority": event.priority,
-            "source": event.source,
-            "attempt": event.attempt,
-            "last_error": event.last_error,
-            "merged": event.merged,
-            "data": event.data,
-        }
-    )
+    if event.priority not in _PRIORITIES:
+        raise PermanentError(f"priority {event.priority!r} is not normal or high")
+    try:
+        # The names come first and unescaped: the scripts find them there without decoding.
+        return (
+            f'{{"event_id":"{event.event_id}","account_id":"{event.account_id}",'
+            f'"exec_command":"{event.exec_command}","received_at":{stamp(event.received_at)},'
+            f'"priority":"{event.priority}","source":{_json(event.source)},'
+            f'"attempt":{event.attempt:d},"last_error":{_json(event.last_error)},'
+            f'"merged":{event.merged:d},"data":{_json(event.data)}}}'
+        ).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PermanentError(f"event {event.event_id} cannot be written: {error}") from error
 
 
 def decode(raw: bytes) -> Event | Unreadable:
     """Read an element. Missing optional keys take their defaults; unknown ones are left."""
     try:
-        return _event(json.loads(raw))
+        return _event(json.loads(raw.decode()))
     except (ValueError, RecursionError) as error:
         return Unreadable(raw, str(error) or "not JSON")
 
 
 def _event(found: object) -> Event:
     if not isinstance(found, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004
-    take = _Taker(found)
-    priority = take.text("priority", "normal")
-    if priority not in ("normal", "high"):
-        raise ValueError(f"priority is {priority!r}, not normal or high")
-    data = found.get("data", {})
-    if not isinstance(data, dict):
-        raise ValueError("data is not an object")  # noqa: TRY004
+        raise ValueError("not a JSON object")  # noqa: TRY004 - the bytes are wrong, not a type
+    get: Any = found.get
     event = Event(
-        event_id=take.text("event_id"),
-        account_id=take.text("account_id"),
-        exec_command=take.text("exec_command"),
-        received_at=take.number("received_at"),
-        data=data,
-        priority="high" if priority == "high" else "normal",
-        source=take.text("source", "cli"),
-        attempt=take.count("attempt"),
-        last_error=take.text("last_error", ""),
-        merged=take.count("merged"),
+        event_id=get("event_id"),
+        account_id=get("account_id"),
+        exec_command=get("exec_command"),
+        received_at=get("received_at"),
+        data=get("data", {}),
+        priority=get("priority", "normal"),
+        source=get("source", "cli"),
+        attempt=get("attempt", 0),
+        last_error=get("last_error", ""),
+        merged=get("merged", 0),
     )
+    for name, kind, value in (
+        ("event_id", str, event.event_id),
+        ("account_id", str, event.account_id),
+        ("exec_command", str, event.exec_command),
+        ("data", dict, event.data),
+        ("source", str, event.source),
+        ("last_error", str, event.last_error),
+        ("attempt", int, event.attempt),
+        ("merged", int, event.merged),
+    ):
+        # Exactly this type: JSON's true is Python's 1, a count it is not.
+        if type(value) is not kind:
+            raise ValueError(f"{name} is not {_WORDS[kind]}")
+    if type(event.received_at) not in (int, float) or not math.isfinite(event.received_at):
+        raise ValueError("received_at is not a time")
+    if event.priority not in _PRIORITIES:
+        raise ValueError(f"priority is {event.priority!r}, not normal or high")
+    if event.attempt < 0 or event.merged < 0:
+        raise ValueError("attempt or merged is negative")
     if not _ID.fullmatch(event.event_id):
         raise ValueError("event_id has characters that keys cannot hold")
     if not (_NAME.fullmatch(event.account_id) and _NAME.fullmatch(event.exec_command)):
         raise ValueError("account_id or exec_command has characters that keys cannot hold")
     return event
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Taker:
-    """Takes values out of decoded JSON, naming the key that has the wrong kind."""
-
-    found: Mapping[str, Any]
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.found.get(key, default)
-        if not isinstance(value, str):
-            raise ValueError(f"{key} is not a text")  # noqa: TRY004
-        return value
-
-    def number(self, key: str) -> float:
-        value = self.found.get(key)
-        # JSON's true is Python's 1; a time it is not.
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{key} is not a number")  # noqa: TRY004
-        if not math.isfinite(value):
-            raise ValueError(f"{key} is not finite")
-        return float(value)
-
-    def count(self, key: str) -> int:
-        value = self.found.get(key, 0)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"{key} is not a count")
-        return value
 
 
 def decode_intent(raw: bytes) -> Intent:
@@ -198,16 +185,22 @@ def decode_intent(raw: bytes) -> Intent:
         found = loads(raw)
         # A newer version may have written more than is known here.
         order = {f.name: found["order"][f.name] for f in dataclasses.fields(Order)}
-        limit = order["limit_price"]
-        order["limit_price"] = None if limit is None else Decimal(limit)
+        order["limit_price"] = _decimal(order["limit_price"])
         return Intent(
             order=Order(**order),
             event_id=found["event_id"],
             pass_number=found["pass_number"],
             recorded_at=found["recorded_at"],
+            currency=found.get("currency", ""),
+            held_before=_decimal(found.get("held_before")),
+            cash_before=_decimal(found.get("cash_before")),
         )
     except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"not an intent: {error!r}") from error
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def encode_report(report: OrderReport) -> bytes:

@@ -3,66 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
 from rebalancer.queue import moves
 from rebalancer.sim.vocabulary import Fault
+from tests.processor.programs import process
 from tests.processor.system import System, eventually
 
 pytestmark = pytest.mark.redis_server
-
-
-class ProcessorProcess:
-    """``rebalancer processor`` as systemd would run it."""
-
-    def __init__(self, system: System, **changes: str) -> None:
-        files = system.files()
-        self._environment = {
-            **os.environ,
-            **system.environment(),
-            "REBALANCER_CONFIG": str(files.config),
-            "REBALANCER_ACCOUNTS_FILE": str(files.accounts),
-            **changes,
-        }
-        self._log = (system.folder / "processor.log").open("ab")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rebalancer", "processor"],
-            env=self._environment,
-            stdout=self._log,
-            stderr=self._log,
-        )
-
-    async def end(self, how: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(how)
-            await asyncio.to_thread(self._process.wait)
-            self._process = None
-
-    async def close(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            await self.end(signal.SIGKILL)
-        self._log.close()
-
-
-@contextlib.asynccontextmanager
-async def process(system: System, **changes: str) -> AsyncIterator[ProcessorProcess]:
-    running = ProcessorProcess(system, **changes)
-    running.start()
-    try:
-        yield running
-    finally:
-        await running.close()
 
 
 MOMENTS = ("leased", "planned", "pass", "intents", "settled", "replanned")

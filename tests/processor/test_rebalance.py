@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from rebalancer.queue import moves
+from rebalancer.queue.store import AsyncQueue
+from rebalancer.sim.world import AccountSpec
+from tests.processor.programs import process
 from tests.processor.system import System
+from tests.support.redis_server import RedisServer
+from tests.support.sim_gateway import sim_gateway, small_world
 
 pytestmark = pytest.mark.redis_server
 
@@ -56,3 +62,18 @@ async def test_two_accounts_do_not_disturb_one_another(system: System) -> None:
             await system.result(event)
     assert system.bought("DU1000001")["AAPL"] == -10
     assert system.bought("DU1000002") == {"SPY": Decimal(49), "AAPL": Decimal(123)}
+
+
+async def test_two_dozen_accounts_at_once(tmp_path: Path, redis: RedisServer) -> None:
+    names = [f"DU{3_000_000 + n}" for n in range(24)]
+    cash = {"USD": Decimal(10_000)}
+    world = small_world(accounts=tuple(AccountSpec(name, cash=cash) for name in names))
+    async with sim_gateway(world) as sim, AsyncQueue(redis.url) as queue:
+        system = System(tmp_path, redis, sim, queue)
+        entries = [f"  - {{account_id: {n}, type: paper, targets: {{SPY: 1}}}}" for n in names]
+        system.accounts = "\n".join(["accounts:", *entries])
+        async with process(system):
+            events = [await system.enqueue(name) for name in names]
+            for event in events:
+                await system.result(event)
+        assert [system.bought(name) for name in names] == [{"SPY": Decimal(19)}] * 24

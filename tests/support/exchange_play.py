@@ -29,7 +29,7 @@ ACCOUNT = "DU9000001"
 
 def new_york(text: str) -> float:
     """Unix seconds of ``2026-04-15 10:00`` in New York."""
-    local = datetime.strptime(text, "%Y-%m-%d %H:%M")
+    local = datetime.fromisoformat(text)
     return local.replace(tzinfo=ZoneInfo("America/New_York")).timestamp()
 
 
