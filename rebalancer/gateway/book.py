@@ -19,7 +19,8 @@ from rebalancer.core.order import Action, Fill, OpenOrder, OrderStatus
 from rebalancer.gateway import convert
 
 #: What the gateway calls an order that will not trade any more. ``Inactive`` is not among
-#: them: such an order is refused, or held back by the gateway until a person releases it.
+#: them: such an order is refused, or only held back (shares being located, margin looked at
+#: again, a person to confirm) and may trade yet.
 ENDED = frozenset({"Filled", "Cancelled", "ApiCancelled"})
 
 ZERO = Decimal(0)
@@ -48,6 +49,8 @@ class Track:
     avg_price: Decimal = ZERO
     #: Why it is held, or why it ended.
     reason: str = ""
+    #: Whether it was said that it never will trade: a code, or its place in completed orders.
+    refused: bool = False
     #: By the execId without its revision: (revision, fill).
     fills: dict[str, tuple[int, Fill]] = field(default_factory=dict)
 
@@ -73,7 +76,7 @@ class Track:
             return "filled"
         if self.status in ENDED:
             return "cancelled"
-        return "rejected" if self.status == "Inactive" else "working"
+        return "rejected" if self.status == "Inactive" and self.refused else "working"
 
 
 class Book:
@@ -144,6 +147,7 @@ class Book:
             track.stated = max(track.stated, filled)
         if state.status in ENDED or state.status == "Inactive":
             track.status = state.status
+            track.refused = state.status == "Inactive"
             if state.status != "Filled":
                 track.reason = track.reason or state.completedStatus
         self._bound(track)

@@ -24,6 +24,8 @@ from rebalancer.gateway.replies import Reply, together
 #: Share of a value that may be missing before it says that positions are: prices differ
 #: between a gateway's valuation, some minutes old, and the market.
 MISSING = Decimal("0.2")
+#: Share of NetLiquidation below which all positions together are not worth a question.
+NEGLIGIBLE = Decimal("0.0001")
 
 K = TypeVar("K")
 
@@ -203,7 +205,7 @@ def _require_complete(
         StaleDataError: a good part of the value is in no position.
     """
     stated = money.gross_positions
-    if stated is None or stated <= MISSING * abs(money.net_liquidation):
+    if stated is None or stated <= NEGLIGIBLE * abs(money.net_liquidation):
         return
     shown = Decimal(0)
     for _, _, contract, shares, _ in rows:
@@ -215,7 +217,7 @@ def _require_complete(
         shown += abs(convert.quantity(shares)) * quote.price * rate
     if shown < stated * (1 - MISSING):
         raise StaleDataError(
-            f"the gateway says that positions of {account_id} are worth {stated:.2f}, but those "
+            f"the gateway says positions of {account_id} are worth {stated:.2f}, but those "
             f"it lists {shown:.2f}; it may still be loading them",
         )
 

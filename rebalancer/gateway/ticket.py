@@ -60,6 +60,7 @@ class Ticket:
         """An order or fill under our order id is this one if the orderRef is ours, too."""
         if track.order_ref == self.order.order_ref:
             self.track = track
+            track.refused = track.refused or self._is_refused()
 
     def noted(self, code: int, text: str) -> None:
         """A code that came under our order id."""
@@ -69,7 +70,9 @@ class Ticket:
         self._said.append(said)
         if then in {Then.REFUSED, Then.CANCELLED}:
             self._refusal = (then, said)
-            self._unclear = self._unclear or self.track is not None
+            if self.track is not None:
+                self._unclear = True
+                self.track.refused = self.track.refused or self._is_refused()
         elif then is not Then.NOTICE:
             self._unclear = True
 
@@ -106,11 +109,12 @@ class Ticket:
         verdict = track.verdict(Decimal(self.order.quantity))
         if verdict == "working" or not track.complete:
             return None
-        if verdict == "rejected" and self._refusal is None and not self._looked_up:
-            return None
-        if verdict == "cancelled" and self._refusal and self._refusal[0] is Then.REFUSED:
+        if verdict == "cancelled" and self._is_refused():
             return "rejected"
         return verdict
+
+    def _is_refused(self) -> bool:
+        return self._refusal is not None and self._refusal[0] is Then.REFUSED
 
     def settled(self, now: float) -> bool:
         """Whether there is nothing more to wait for."""

@@ -189,6 +189,10 @@ class Processor:
             await self._wait_after(error)
             return None
         self._waiting_for = ""
+        if lease is not None and not self._gateway.is_ready:
+            # It went away while nothing was in the queue; that is no failure of the event.
+            await self._finish(moves.release(lease, now=self._clock()))
+            return None
         return lease
 
     async def _wait_after(self, error: Exception) -> None:
@@ -216,6 +220,7 @@ class Processor:
         lease = flight.lease
         event = lease.event
         with event_context(event.event_id, event.account_id):
+            await self._others_of(event.account_id)
             log.info("%s of %s begins", event.exec_command, event.account_id)
             work = self._attempt(flight)
             try:
@@ -231,6 +236,21 @@ class Processor:
             else:
                 await self._finish(moves.complete(lease, now=self._clock(), result=result))
                 log.info("%s of %s is complete", event.exec_command, event.account_id)
+
+    async def _others_of(self, account_id: str) -> None:
+        """Wait until no other event of the account is in flight here.
+
+        The queue leases one at a time. But a Redis that came back without its last moments
+        has forgotten a lease whose holder, this process, still has to notice.
+        """
+        this = asyncio.current_task()
+        others = {
+            task
+            for task, flight in self._running.items()
+            if task is not this and flight.lease.event.account_id == account_id
+        }
+        if others:
+            await asyncio.wait(others)
 
     async def _attempt(self, flight: _Flight) -> Mapping[str, Any]:
         flight.run = Run(

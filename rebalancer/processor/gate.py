@@ -11,13 +11,16 @@ from rebalancer.processor.run import Run
 
 #: When the published hours (about a week) name no common session, look again this much later.
 RECHECK = 3600.0
+#: Nothing is sent this many seconds before a close: what arrives after it waits for the next
+#: opening, and would trade then on a plan of the day before.
+CLOSING = 10.0
 
 #: IBKR sometimes leaves a contract's time zone empty; these listings can only be in New York.
 _NEW_YORK = frozenset({"AMEX", "ARCA", "BATS", "IEX", "ISLAND", "NASDAQ", "NYSE"})
 
 
 def require_open(run: Run, instruments: Iterable[Instrument]) -> None:
-    """Return if all the instruments trade now, by the gateway's clock.
+    """Return if all the instruments trade now and a little longer, by the gateway's clock.
 
     Liquid hours count, or trading hours if the account's policy has ``extended_hours``.
 
@@ -28,9 +31,11 @@ def require_open(run: Run, instruments: Iterable[Instrument]) -> None:
     listed = tuple(instruments)
     sessions = [_sessions(i, extended=extended) for i in listed]
     now = run.gateway.now()
-    if hours.common_open(sessions, now):
+    if hours.common_open(sessions, now) and hours.common_open(sessions, now + CLOSING):
         return
     opens = hours.next_common_open(sessions, now)
+    if opens == now:
+        opens = hours.next_common_open(sessions, now + CLOSING)
     kind = "trading" if extended else "liquid"
     # The opening is on the gateway's clock, the queue's due times are on ours.
     wait = RECHECK if opens is None else opens - now

@@ -67,9 +67,11 @@ async def rebalance(run: Run) -> Result:
     reports: list[OrderReport] = []
     buys = first.buys
     if first.sells:
-        sold = await trade(run, first.sells, account)
+        before = account
+        sold = await trade(run, first.sells, before)
         reports += sold
         account = await read_planned_around(run, target)
+        _require_untouched(before, account, first)
         # A sell that did not fill funds nothing: only the cash that has come is spent.
         second = plan(account, target, policy.buying_only(account.instruments))
         await run.note("replanned", report.plan_json(second))
@@ -178,6 +180,22 @@ async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:
 
 def _traded(planned: Plan, account: Account) -> list[Instrument]:
     return [account.instruments[line.symbol] for line in planned.lines if line.trade]
+
+
+def _require_untouched(before: Account, after: Account, planned: Plan) -> None:
+    """Raise ``RetryableError`` if holdings changed that this run has not traded.
+
+    Somebody else trades the account, or its positions are not all there: what comes next
+    needs a plan of its own.
+    """
+    ours = {line.con_id for line in planned.sells}
+    shown = [
+        {p.con_id: p.quantity for p in account.positions if p.con_id not in ours}
+        for account in (before, after)
+    ]
+    if shown[0] != shown[1]:
+        msg = f"holdings of {after.account_id} changed that were not traded; planning anew"
+        raise RetryableError(msg)
 
 
 def _with_commissions(run: Run, reports: Sequence[OrderReport]) -> list[OrderReport]:

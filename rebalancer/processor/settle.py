@@ -65,9 +65,8 @@ async def settle(
         RetryableError: they do not within the deadline; the intents stay open.
         LeaseLostError: another worker owns the event.
     """
-    now = run.clock()
     pairs = list(zip(intents, reports, strict=True))
-    fresh = [pair for pair in pairs if 0 <= now - pair[0].recorded_at < LONGEST_LAG]
+    fresh = [pair for pair in pairs if _age(run, *pair) < LONGEST_LAG]
     account_id, limit = run.portfolio.account_id, run.deadlines.settlement
     shares, cash = _expected_shares(fresh), _least_cash(fresh)
     if not await await_positions(run.gateway, account_id, shares, deadline=limit, cash=cash):
@@ -75,6 +74,12 @@ async def settle(
         raise RetryableError(msg)
     for report in reports:
         await run.queue.run(moves.settle_intent(run.lease, report, now=run.clock()))
+
+
+def _age(run: Run, intent: Intent, report: OrderReport) -> float:
+    """Seconds since the order was written down, or since its latest fill."""
+    since_fills = [run.gateway.now() - fill.at for fill in report.fills]
+    return min([run.clock() - intent.recorded_at, *since_fills])
 
 
 def _expected_shares(pairs: Sequence[tuple[Intent, OrderReport]]) -> Mapping[int, Decimal]:

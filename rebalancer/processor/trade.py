@@ -10,6 +10,7 @@ from rebalancer.core.order import Intent, Order, OrderReport, order_ref
 from rebalancer.core.plan import PlanLine
 from rebalancer.errors import DelayedError
 from rebalancer.gateway import trading
+from rebalancer.processor.gate import require_open
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import cancel_working, settle
 from rebalancer.queue import moves
@@ -31,13 +32,14 @@ async def trade(
     """Send one order per line and return what became of each.
 
     1. a pass number is drawn, so that no ``orderRef`` is ever used twice
-    2. per chunk: lease and halts are proven and the intents stored, in one script
+    2. per chunk: everything in it is open; lease and halts are proven and the intents
+       stored, in one script
     3. the chunk is sent
     4. fills are awaited; what is unfilled at the deadline is cancelled
     5. the balances show the fills, and every intent gets its outcome
 
     Raises:
-        DelayedError: a halt stopped orders; those sent before it are settled first.
+        DelayedError: a halt or a close stopped orders; those sent before are settled first.
         RetryableError: the connection was lost, or an order's fate is unknown. Its intent
             stays open and is settled before anything new is planned.
         LeaseLostError: another worker owns the event; nothing more was sent.
@@ -48,9 +50,15 @@ async def trade(
     sent: list[Intent] = []
     tickets: list[trading.Ticket] = []
     halted: dict[str, str] = {}
+    closed: DelayedError | None = None
     for chunk in _chunks(intents):
         # Nothing may lie between the gate and the wire, not even the gateway's pacing.
         await trading.room(run.gateway)
+        try:
+            require_open(run, [account.instruments[i.order.symbol] for i in chunk])
+        except DelayedError as error:
+            closed = error
+            break
         recorded = await run.queue.run(moves.record_intents(run.lease, chunk, now=run.clock()))
         halted.update(recorded.halted)
         allowed = [i for i in chunk if i.order.order_ref in recorded.allowed]
@@ -60,6 +68,8 @@ async def trade(
     run.tickets.update({ticket.order.order_ref: ticket for ticket in tickets})
     reports = await _followed(run, tickets)
     await settle(run, sent, reports)
+    if closed is not None:
+        raise closed
     if halted:
         ref, reason = next(iter(halted.items()))
         msg = f"halted before {len(halted)} orders, among them {ref}: {reason}"

@@ -158,10 +158,23 @@ async def test_an_order_the_gateway_does_not_know_was_refused_if_a_code_came() -
     assert refused.report().reason == "99999: something new"
 
 
-async def test_an_inactive_order_is_refused_once_the_gateway_confirmed_it() -> None:
+async def test_an_inactive_order_may_still_trade_until_it_is_said_to_have_ended() -> None:
     desk = Desk()
     ticket = desk.ticket(spy_order(), 1)
     submitted(desk)
+    inactive(desk)
+    ticket.asked(desk.now, fully=True)
+    assert ticket.verdict() is None
+    assert ticket.track is not None
+    desk.completed(ticket.track.perm_id, "Inactive")
+    assert ticket.verdict() == "rejected"
+
+
+async def test_an_inactive_order_with_a_refusal_has_ended() -> None:
+    desk = Desk()
+    ticket = desk.ticket(spy_order(), 1)
+    submitted(desk)
+    desk.error(1, 201, "Order rejected")
     inactive(desk)
     ticket.asked(desk.now, fully=True)
     assert ticket.verdict() == "rejected"
