@@ -16,6 +16,7 @@ COMMANDS = (
     "print-equity",
     "print-orders",
     "cancel-orders",
+    "settle-orders",
 )
 
 

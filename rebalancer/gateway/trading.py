@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -76,6 +76,8 @@ def place(
     connection: Connection,
     orders: Sequence[Order],
     instruments: Mapping[str, Instrument],
+    *,
+    may_send: Callable[[], bool] = lambda: True,
 ) -> tuple[Ticket, ...]:
     """Send all of the orders now, in this order, and return their tickets.
 
@@ -86,8 +88,10 @@ def place(
         connection: a connection that is ready.
         orders: each with its own orderRef, its account and its tif.
         instruments: by symbol.
+        may_send: asked right before each order; no later than that can one still be stopped.
 
     Raises:
+        GatewayError: ``may_send`` said no, perhaps after some were sent: ``find`` tells which.
         ValueError: an order is incomplete, or its conId is not its instrument's.
         WrongGatewayError: an account is not one of this login and mode.
         GatewayUnavailableError: the connection was lost, perhaps after some were sent:
@@ -106,6 +110,8 @@ def place(
     tickets = []
     for order, contract, ib_order in prepared:
         session.check()
+        if not may_send():
+            raise GatewayError(f"{order.order_ref} was not sent: its time to be sent is over")
         order_id = session.new_id()
         ticket = Ticket(order, order_id, session, now)
         session.tickets[order_id] = ticket

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from rebalancer.errors import (
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.market import Contracts
 from rebalancer.logs import event_context
+from rebalancer.processor import upkeep
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
 from rebalancer.processor.run import Deadlines, Portfolio, Run
@@ -59,6 +60,8 @@ class Limits:
     idle_wait: float = 5.0
     #: Pause after Redis or the gateway refused, before asking again.
     pause: float = 1.0
+    #: How often orders are looked for that no event minds, and how old they have to be.
+    unminded: float = 30.0
     #: How often the daemon says that it lives.
     beat: float = 5.0
 
@@ -94,24 +97,31 @@ class Processor:
         portfolio_of: Callable[[str], Portfolio],
         *,
         worker: str,
+        accounts: Sequence[str],
         rules: Rules,
         clock: Callable[[], float],
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._queue = queue
-        self._gateway = gateway
+        self.gateway = gateway
         self._contracts = Contracts(gateway)
         self._portfolio_of = portfolio_of
-        self._worker = worker
+        self.worker = worker
+        self.accounts = accounts
         self._retry = rules.retry
         self._limits = rules.limits
         self._deadlines = rules.deadlines
-        self._clock = clock
+        self.clock = clock
         self._jitter = jitter
         self._waiting_for = ""
         self._stopping = asyncio.Event()
         self._running: dict[asyncio.Task[None], _Flight] = {}
         self._slots = asyncio.Semaphore(rules.limits.max_concurrent)
+
+    @property
+    def flying(self) -> tuple[str, ...]:
+        """Accounts with an event in flight here, one entry per event."""
+        return tuple(flight.lease.event.account_id for flight in self._running.values())
 
     def stop(self) -> None:
         """Begin an orderly end; a second call changes nothing."""
@@ -121,8 +131,9 @@ class Processor:
         """Work until ``stop``; returns when every event is released, finished or left."""
         sdnotify.ready()
         background = [
-            asyncio.create_task(self._gateway.run()),
-            asyncio.create_task(self._say_alive()),
+            asyncio.create_task(self.gateway.run()),
+            asyncio.create_task(upkeep.say_alive(self, self._queue, self._limits.beat)),
+            asyncio.create_task(upkeep.mind_orders(self, self._queue, self._limits.unminded)),
         ]
         taking = asyncio.create_task(self._take_events())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -137,7 +148,7 @@ class Processor:
             sdnotify.stopping()
             for task in (stopping, *background):
                 await _ended(task)
-            await self._gateway.close()
+            await self.gateway.close()
         for task in (taking, *background):
             if not task.cancelled():
                 task.result()  # a background task that died takes the process with it
@@ -165,9 +176,9 @@ class Processor:
         """
         while True:
             try:
-                await self._gateway.ready(self._limits.idle_wait)
+                await self.gateway.ready(self._limits.idle_wait)
                 swept = await self._queue.run(
-                    moves.reclaim(now=self._clock(), worker=self._worker),
+                    moves.reclaim(now=self.clock(), worker=self.worker),
                 )
             except (GatewayUnavailableError, QueueError) as error:
                 await self._wait_after(error)
@@ -178,10 +189,10 @@ class Processor:
 
     async def _next(self) -> Lease | None:
         try:
-            await self._gateway.ready(self._limits.idle_wait)
+            await self.gateway.ready(self._limits.idle_wait)
             lease = await self._queue.take(
-                self._worker,
-                now=self._clock,
+                self.worker,
+                now=self.clock,
                 ttl=self._limits.lease,
                 wait=self._limits.idle_wait,
             )
@@ -189,9 +200,9 @@ class Processor:
             await self._wait_after(error)
             return None
         self._waiting_for = ""
-        if lease is not None and not self._gateway.is_ready:
+        if lease is not None and not self.gateway.is_ready:
             # It went away while nothing was in the queue; that is no failure of the event.
-            await self._finish(moves.release(lease, now=self._clock()))
+            await self._finish(moves.release(lease, now=self.clock()))
             return None
         return lease
 
@@ -229,12 +240,12 @@ class Processor:
                     lease,
                     work,
                     ttl=self._limits.lease,
-                    clock=self._clock,
+                    clock=self.clock,
                 )
             except Exception as error:
                 await self._fail(lease, error)
             else:
-                await self._finish(moves.complete(lease, now=self._clock(), result=result))
+                await self._finish(moves.complete(lease, now=self.clock(), result=result))
                 log.info("%s of %s is complete", event.exec_command, event.account_id)
 
     async def _others_of(self, account_id: str) -> None:
@@ -256,16 +267,16 @@ class Processor:
         flight.run = Run(
             lease=flight.lease,
             portfolio=self._portfolio_of(flight.lease.event.account_id),
-            gateway=self._gateway,
+            gateway=self.gateway,
             contracts=self._contracts,
             queue=self._queue,
             deadlines=self._deadlines,
-            clock=self._clock,
+            clock=self.clock,
         )
         return await handle(flight.run)
 
     async def _fail(self, lease: Lease, error: Exception) -> None:
-        now = self._clock()
+        now = self.clock()
         match outcome_of(error):
             case Abandon(reason):
                 log.warning("left to its new owner: %s", reason)
@@ -315,25 +326,13 @@ class Processor:
             await _ended(task)
         for lease in releasing:
             with contextlib.suppress(LeaseLostError, QueueError):
-                await self._queue.run(moves.release(lease, now=self._clock()))
+                await self._queue.run(moves.release(lease, now=self.clock()))
         busy = set(self._running)
         if busy:
             log.warning("%d events in mid-flight get %gs", len(busy), self._limits.shutdown)
             _, late = await asyncio.wait(busy, timeout=self._limits.shutdown)
             for task in late:
                 await _ended(task)
-
-    async def _say_alive(self) -> None:
-        while True:
-            status = f"{len(self._running)} events running; gateway {self._gateway.state}"
-            sdnotify.status(status)
-            sdnotify.watchdog()
-            info = {"status": status, "running": len(self._running), "worker": self._worker}
-            with contextlib.suppress(QueueError):
-                await self._queue.run(
-                    moves.heartbeat_daemon("processor", info, now=self._clock()),
-                )
-            await asyncio.sleep(self._limits.beat)
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

@@ -152,6 +152,12 @@ async def cancel_orders(run: Run) -> Result:
     }
 
 
+async def settle_orders(run: Run) -> Result:
+    """Find out what became of orders that a crash left open, and cancel what still works."""
+    run.trading = True
+    return {"settled": report.reports_json(await settle_unfinished(run))}
+
+
 RECIPES: Mapping[str, Callable[[Run], Awaitable[Result]]] = {
     "rebalance": rebalance,
     "print-rebalance": preview,
@@ -159,6 +165,7 @@ RECIPES: Mapping[str, Callable[[Run], Awaitable[Result]]] = {
     "print-equity": equity,
     "print-orders": orders,
     "cancel-orders": cancel_orders,
+    "settle-orders": settle_orders,
 }
 
 

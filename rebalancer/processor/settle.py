@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from rebalancer.core.order import Intent, OrderReport
-from rebalancer.errors import RetryableError
+from rebalancer.errors import DelayedError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import await_positions
 from rebalancer.processor.run import Run
@@ -34,6 +34,8 @@ BOOKING_SLACK = Decimal("0.01")
 #: Seconds after which balances that do not fit are somebody else's doing: a deposit, a manual
 #: trade. Balances lag by seconds, so by then they are simply true.
 LONGEST_LAG = 900.0
+#: Seconds between looks at orders that only another client id can cancel.
+FOREIGN_RECHECK = 30.0
 
 
 async def settle_unfinished(run: Run) -> tuple[OrderReport, ...]:
@@ -131,6 +133,7 @@ async def cancel_working(
     """Cancel those still working and return every report in its final state.
 
     Raises:
+        DelayedError: they belong to another processor's client id, which has to cancel them.
         RetryableError: a cancel stayed unanswered; late is not failed, so nothing new may be
             sent until the order's fate is known.
     """
@@ -140,9 +143,17 @@ async def cancel_working(
     account_id = run.portfolio.account_id
     open_now = await trading.open_orders(run.gateway, account_id)
     ours = [order for order in open_now if order.order_ref in working]
-    await trading.cancel(run.gateway, ours, deadline=run.deadlines.cancel)
+    outcome = await trading.cancel(run.gateway, ours, deadline=run.deadlines.cancel)
     final = {**reports, **await trading.find(run.gateway, account_id, sorted(working))}
     left = sorted(ref for ref in working if final[ref].status == "working")
+    foreign = [order for order in outcome.foreign if order.order_ref in left]
+    if foreign:
+        clients = ", ".join(sorted({str(order.client_id) for order in foreign}))
+        raise DelayedError(
+            f"{len(foreign)} orders still work that were sent by API client {clients} and can "
+            f"only be cancelled by it; waiting for them to end",
+            until=run.clock() + FOREIGN_RECHECK,
+        )
     if left:
         msg = (
             f"{len(left)} orders are still working after their cancel was sent "

@@ -44,6 +44,7 @@ def assemble(settings: Settings, queue: AsyncQueue) -> Processor:
         connection,
         lambda account_id: _portfolio(settings, account_id),
         worker=settings.worker,
+        accounts=[account.account_id for account in settings.traded()],
         rules=_rules(settings),
         clock=time.time,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from rebalancer.core.account import Account
 from rebalancer.core.order import Intent, Order, OrderReport, order_ref
@@ -59,12 +61,14 @@ async def trade(
         except DelayedError as error:
             closed = error
             break
+        in_time = _within(run.deadlines.in_flight / 2, run.clock)
+        chunk = [replace(i, recorded_at=run.clock()) for i in chunk]  # noqa: PLW2901
         recorded = await run.queue.run(moves.record_intents(run.lease, chunk, now=run.clock()))
         halted.update(recorded.halted)
         allowed = [i for i in chunk if i.order.order_ref in recorded.allowed]
         sent += allowed
         orders = [i.order for i in allowed]
-        tickets += trading.place(run.gateway, orders, account.instruments)
+        tickets += trading.place(run.gateway, orders, account.instruments, may_send=in_time)
     run.tickets.update({ticket.order.order_ref: ticket for ticket in tickets})
     reports = await _followed(run, tickets)
     await settle(run, sent, reports)
@@ -84,6 +88,24 @@ async def _followed(run: Run, tickets: Sequence[trading.Ticket]) -> tuple[OrderR
     if late:
         log.warning("%d orders unfilled at the deadline are cancelled", len(late))
     return tuple((await cancel_working(run, by_ref)).values())
+
+
+def _within(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
+    """Return whether less than this has passed since now, even if everything stood still.
+
+    An intent that is looked for and not found counts as never sent once it is older than
+    ``Deadlines.in_flight``. So an order is sent well before that, or not at all: a process
+    that was frozen meanwhile must not send what another has already replaced. The clock of
+    the host may be set, and the monotonic one stops while a machine sleeps; both together
+    leave no gap.
+    """
+    began, booted = clock(), time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def still() -> bool:
+        passed = time.clock_gettime(time.CLOCK_BOOTTIME) - booted
+        return passed < seconds and clock() - began < seconds
+
+    return still
 
 
 def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -203,3 +204,24 @@ async def test_cancel_orders_leaves_none_of_our_own(system: System) -> None:
         cancel = await system.enqueue(command="cancel-orders")
         await system.until("completed", cancel)
     assert system.sim.exchange.open_orders() == ()
+
+
+async def test_orders_of_a_removed_event_are_not_forgotten(system: System) -> None:
+    system.sim.inject(Fault("halt", "+0", 1, (("symbol", "AAPL"), ("seconds", "60"))))
+    async with system.processor() as processor:
+        processor._limits = replace(processor._limits, unminded=0.2)
+        event = await system.enqueue()
+        await eventually(system.sim.exchange.open_orders)
+        await system.queue.run(moves.remove(event.event_id, now=time.time()))
+        await eventually(lambda: not system.sim.exchange.open_orders())
+    assert await system.queue.run(moves.open_intents("DU1000001")) == ()
+
+
+async def test_orders_whose_time_is_over_are_not_sent(system: System) -> None:
+    system.sim.inject(Fault("reject", "placeOrder", 0))
+    async with system.processor() as processor:
+        processor._deadlines = replace(processor._deadlines, in_flight=0.0)
+        event = await system.enqueue()
+        entry = await system.until("retrying", event)
+    assert "its time to be sent is over" in entry.data["error"]
+    assert system.sim.exchange.completed_orders() == ()
