@@ -29,7 +29,7 @@ from rebalancer.queue import moves
 
 log = logging.getLogger("rebalancer.processor")
 
-#: Share of a trade's value that commissions not yet reported and fees may take.
+#: Share of a sell's value that commissions not yet reported and fees may take.
 BOOKING_SLACK = Decimal("0.01")
 #: Seconds after which balances that do not fit are somebody else's doing: a deposit, a manual
 #: trade. Balances lag by seconds, so by then they are simply true.
@@ -95,15 +95,19 @@ def _expected_shares(pairs: Sequence[tuple[Intent, OrderReport]]) -> Mapping[int
 
 
 def _least_cash(pairs: Sequence[tuple[Intent, OrderReport]]) -> Mapping[str, Decimal]:
-    """Cash by currency that must be there once these fills have been booked."""
+    """Cash by currency that must be there once these sells have been booked.
+
+    Of buys nothing is asked: cash that still shows what they cost is seen by the shares that
+    are there already, and after a crash some of them may be settled and spent.
+    """
+    if any(intent.order.action == "BUY" for intent, _ in pairs):
+        return {}
     least: dict[str, Decimal] = {}
     for intent, report in pairs:
         if intent.cash_before is not None:
             least.setdefault(intent.currency, intent.cash_before)
-            value = report.filled * report.avg_price
-            sold = intent.order.action == "SELL"
             fees = sum((fill.commission or Decimal(0) for fill in report.fills), Decimal(0))
-            booked = value * (1 - BOOKING_SLACK) if sold else -value * (1 + BOOKING_SLACK)
+            booked = report.filled * report.avg_price * (1 - BOOKING_SLACK)
             least[intent.currency] += booked - fees
     return least
 
