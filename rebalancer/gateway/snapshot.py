@@ -24,6 +24,9 @@ from rebalancer.gateway.replies import Reply, together
 #: Share of a value that may be missing before it says that positions are: prices differ
 #: between a gateway's valuation, some minutes old, and the market.
 MISSING = Decimal("0.2")
+#: Share of the account by which cash and positions may miss NetLiquidation, for prices of
+#: different moments and what is accrued.
+INCOHERENT = Decimal("0.03")
 #: Share of NetLiquidation below which all positions together are not worth a question.
 NEGLIGIBLE = Decimal("0.0001")
 
@@ -196,29 +199,38 @@ def _require_complete(
     named: Mapping[int, Instrument],
     found: Mapping[str, Quote],
 ) -> None:
-    """Hold the positions against the value that the gateway itself gives for them.
+    """Hold the positions against what the gateway itself says they and the account are worth.
 
     A gateway that has just started may end its list of positions before it knows them all,
-    and whoever believed that list would buy everything again.
+    and whoever believed that list would buy everything again. And positions may show a trade
+    before cash does, or after it.
 
     Raises:
-        StaleDataError: a good part of the value is in no position.
+        StaleDataError: a good part of the value is in no position, or positions and cash do
+            not add up to NetLiquidation.
     """
-    stated = money.gross_positions
-    if stated is None or stated <= NEGLIGIBLE * abs(money.net_liquidation):
-        return
-    shown = Decimal(0)
+    gross = net = Decimal(0)
     for _, _, contract, shares, _ in rows:
         instrument = named.get(contract.conId)
         quote = found.get(instrument.symbol) if instrument else None
         rate = money.rates.get(contract.currency)
         if quote is None or rate is None:
             return  # something that is not priced here may be all the rest
-        shown += abs(convert.quantity(shares)) * quote.price * rate
-    if shown < stated * (1 - MISSING):
+        value = convert.quantity(shares) * quote.price * rate
+        net += value
+        gross += abs(value)
+    stated = money.gross_positions or Decimal(0)
+    size = max(abs(money.net_liquidation), gross)
+    if stated > NEGLIGIBLE * size and gross < stated * (1 - MISSING):
         raise StaleDataError(
             f"the gateway says positions of {account_id} are worth {stated:.2f}, but those "
-            f"it lists {shown:.2f}; it may still be loading them",
+            f"it lists {gross:.2f}; it may still be loading them",
+        )
+    # Without positions there may be no prices asked for, and cash is nearly all there is.
+    if rows and abs(money.total_cash + net - money.net_liquidation) > INCOHERENT * size:
+        raise StaleDataError(
+            f"cash {money.total_cash:.2f} and positions {net:.2f} of {account_id} do not add "
+            f"up to its NetLiquidation {money.net_liquidation:.2f}; one of them lags behind",
         )
 
 

@@ -27,7 +27,7 @@ async def test_a_signal_becomes_the_right_filled_orders(system: System) -> None:
     bought = system.bought()
     assert bought["AAPL"] == -10
     assert 119 <= bought["SPY"] <= 122
-    assert 530 <= bought["BND"] <= 544
+    assert 520 <= bought["BND"] <= 544
     assert Decimal(result["drift_reached"]) < Decimal("0.02")
     assert {order["status"] for order in result["orders"]} == {"filled"}
     assert all(f["commission"] for order in result["orders"] for f in order["fills"])
