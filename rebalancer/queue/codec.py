@@ -25,7 +25,6 @@ from rebalancer.queue.values import Unreadable
 _ID = re.compile(r"[A-Za-z0-9._:@+-]{1,128}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PRIORITIES = ("normal", "high")
-_WORDS: dict[type, str] = {str: "a text", dict: "an object", int: "a count"}
 
 
 def _plain(value: object) -> object:
@@ -45,6 +44,7 @@ _encoder = json.JSONEncoder(
     separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
 )
 _json = _encoder.encode
+_from_json = json.JSONDecoder().decode
 
 
 def dumps(value: object) -> bytes:
@@ -128,7 +128,7 @@ def encode(event: Event) -> bytes:
 def decode(raw: bytes) -> Event | Unreadable:
     """Read an element. Missing optional keys take their defaults; unknown ones are left."""
     try:
-        return _event(json.loads(raw.decode()))
+        return _event(_from_json(raw.decode()))
     except (ValueError, RecursionError) as error:
         return Unreadable(raw, str(error) or "not JSON")
 
@@ -138,41 +138,44 @@ def _event(found: object) -> Event:
         raise ValueError("not a JSON object")  # noqa: TRY004 - the bytes are wrong, not a type
     get: Any = found.get
     event = Event(
-        event_id=get("event_id"),
-        account_id=get("account_id"),
-        exec_command=get("exec_command"),
-        received_at=get("received_at"),
-        data=get("data", {}),
-        priority=get("priority", "normal"),
-        source=get("source", "cli"),
-        attempt=get("attempt", 0),
-        last_error=get("last_error", ""),
-        merged=get("merged", 0),
+        get("event_id"),
+        get("account_id"),
+        get("exec_command"),
+        get("received_at"),
+        get("data", {}),
+        get("priority", "normal"),
+        get("source", "cli"),
+        get("attempt", 0),
+        get("last_error", ""),
+        get("merged", 0),
     )
-    for name, kind, value in (
-        ("event_id", str, event.event_id),
-        ("account_id", str, event.account_id),
-        ("exec_command", str, event.exec_command),
-        ("data", dict, event.data),
-        ("source", str, event.source),
-        ("last_error", str, event.last_error),
-        ("attempt", int, event.attempt),
-        ("merged", int, event.merged),
-    ):
-        # Exactly this type: JSON's true is Python's 1, a count it is not.
-        if type(value) is not kind:
-            raise ValueError(f"{name} is not {_WORDS[kind]}")
-    if type(event.received_at) not in (int, float) or not math.isfinite(event.received_at):
-        raise ValueError("received_at is not a time")
-    if event.priority not in _PRIORITIES:
-        raise ValueError(f"priority is {event.priority!r}, not normal or high")
-    if event.attempt < 0 or event.merged < 0:
-        raise ValueError("attempt or merged is negative")
-    if not _ID.fullmatch(event.event_id):
-        raise ValueError("event_id has characters that keys cannot hold")
-    if not (_NAME.fullmatch(event.account_id) and _NAME.fullmatch(event.exec_command)):
-        raise ValueError("account_id or exec_command has characters that keys cannot hold")
+    if complaint := _complaint(event):
+        raise ValueError(complaint)
     return event
+
+
+def _complaint(event: Event) -> str:  # noqa: PLR0911 - one return for each fault
+    """What is wrong with an event that came from JSON, '' if nothing."""
+    # Exactly these types: JSON's true is Python's 1, but no count.
+    if not type(event.event_id) is type(event.account_id) is type(event.exec_command) is str:
+        return "event_id, account_id or exec_command is missing or not a text"
+    if not type(event.source) is type(event.last_error) is str:
+        return "source or last_error is not a text"
+    if not type(event.attempt) is type(event.merged) is int:
+        return "attempt or merged is not a count"
+    if event.attempt < 0 or event.merged < 0:
+        return "attempt or merged is negative"
+    if type(event.data) is not dict:
+        return "data is not an object"
+    if event.priority not in _PRIORITIES:
+        return f"priority is {event.priority!r}, not normal or high"
+    if type(event.received_at) not in (float, int) or not math.isfinite(event.received_at):
+        return "received_at is missing or not a time"
+    if not _ID.fullmatch(event.event_id):
+        return "event_id has characters that keys cannot hold"
+    if not (_NAME.fullmatch(event.account_id) and _NAME.fullmatch(event.exec_command)):
+        return "account_id or exec_command has characters that keys cannot hold"
+    return ""
 
 
 def decode_intent(raw: bytes) -> Intent:

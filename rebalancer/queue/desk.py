@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
 from rebalancer.errors import PermanentError
 from rebalancer.queue import codec, keys
@@ -48,8 +47,8 @@ def requeue(event_id: str, *, now: float) -> Move[Requeued]:
     """Put a dead event back into the queue as a fresh signal with no attempts used."""
 
     def parse(reply: bytes) -> Requeued:
-        found = json.loads(reply)
-        return Requeued(found["status"], found["event_id"])
+        status, _, carrier = reply.decode().partition(" ")
+        return Requeued(cast(Any, status), carrier)
 
     return Move("requeue", (keys.answer(new_request()),), (stamp(now), event_id), parse)
 

@@ -1,4 +1,4 @@
-"""The names of everything the queue keeps in Redis, and the order scripts receive them in."""
+"""The names of everything the queue keeps in Redis; ``lua/lib/keys.lua`` has them as well."""
 
 from __future__ import annotations
 
@@ -20,30 +20,15 @@ HALTS = "rebalance_halts"
 DAEMONS = "rebalance_daemons"
 SNAPSHOTS = "rebalance_snapshots"
 
-#: Every script gets these, in this order, as its first KEYS; ``lua/lib/keys.lua`` names them.
-LAYOUT = (
-    QUEUE,
-    PROCESSING,
-    ACTIVE,
-    RETRY,
-    DELAYED,
-    DEAD,
-    JOURNAL,
-    INDEX,
-    LEASES,
-    PARKED,
-    DUE,
-    ORPHANS,
-    FENCE,
-    PASSES,
-    HALTS,
-    DAEMONS,
-)
-
 
 def answer(request: str) -> str:
     """Where the answer to ``request`` is remembered, so that a resend gets the same one."""
     return f"rebalance_answer:{request}"
+
+
+def record(event_id: str) -> str:
+    """Where the answer to a signal, and to the ending of its event, is remembered."""
+    return answer(f"event:{event_id}")
 
 
 def intents(account_id: str) -> str:

@@ -9,26 +9,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from rebalancer.queue import scripts
+from rebalancer.queue import codec, scripts
 from rebalancer.queue.scripts import Argument
 from rebalancer.queue.values import Lease
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Move(Generic[T]):
+class Move(NamedTuple, Generic[T_co]):
     """A call of one script, or of one plain command when ``script`` is ''."""
 
     script: str
-    #: Keys beyond those of ``keys.LAYOUT``.
+    #: Names that depend on the request; the fixed ones the scripts know.
     keys: tuple[str, ...]
     args: tuple[Argument, ...]
     #: From the reply, as redis-py decodes it without text decoding, to the answer.
-    parse: Callable[[Any], T]
+    parse: Callable[[Any], T_co]
 
     def packed(self) -> bytes:
         """The command for the wire."""
@@ -54,4 +53,5 @@ def new_request() -> str:
 def proof(lease: Lease) -> tuple[Argument, ...]:
     """What ``lua/lib/proof.lua`` checks before a script touches anything."""
     event = lease.event
-    return (event.account_id, event.event_id, event.key, str(lease.token))
+    worker = codec.dumps(lease.worker)
+    return (event.account_id, event.event_id, event.key, str(lease.token), worker)

@@ -9,10 +9,9 @@ The moves of people, of order sending and of programs live next door (``desk``, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from rebalancer.core.event import Event
 from rebalancer.queue import codec, keys
@@ -103,8 +102,8 @@ def enqueue(event: Event, *, now: float) -> Move[Enqueued]:
 
 
 def _enqueued(reply: bytes) -> Enqueued:
-    found = json.loads(reply)
-    return Enqueued(found["status"], found["event_id"], found["position"])
+    status, event_id, position = reply.decode().split(" ")
+    return Enqueued(cast(Any, status), event_id, int(position))
 
 
 # -- leasing -------------------------------------------------------------------------------
@@ -116,7 +115,10 @@ def take(worker: str, *, now: float, ttl: float) -> Move[Lease | Stray | None]:
     Events whose account is busy are parked on the way. ``None``: the queue is empty.
     """
     return Move(
-        "take", (), (stamp(now), worker, new_request(), stamp(ttl)), partial(_granted, worker)
+        "take",
+        (),
+        (stamp(now), codec.dumps(worker), new_request(), stamp(ttl)),
+        partial(_granted, worker),
     )
 
 
@@ -128,19 +130,20 @@ def lease(raw: bytes, worker: str, *, now: float, ttl: float) -> Move[Lease | St
     return Move(
         "lease",
         (),
-        (stamp(now), worker, new_request(), stamp(ttl), raw),
+        (stamp(now), codec.dumps(worker), new_request(), stamp(ttl), raw),
         partial(_granted, worker),
     )
 
 
-def _granted(worker: str, reply: list[bytes] | None) -> Lease | Stray | None:
+def _granted(worker: str, reply: bytes | None) -> Lease | Stray | None:
     if not reply:
         return None
-    raw, token, expires_at, event_id, account_id, exec_command = reply
+    head, _, raw = reply.partition(b"\n")
+    token, expires_at, event_id, account_id, exec_command = head.decode().split(" ")
     event = codec.decode(raw)
     if isinstance(event, Unreadable):
         # What the script could read of it is enough to end the lease.
-        stub = Event(event_id.decode(), account_id.decode(), exec_command.decode(), 0.0)
+        stub = Event(event_id, account_id, exec_command, received_at=0.0)
         return Stray(Lease(stub, int(token), worker, float(expires_at)), event.reason)
     return Lease(event, int(token), worker, float(expires_at))
 
@@ -155,11 +158,16 @@ def heartbeat(lease: Lease, *, now: float, ttl: float) -> Move[None]:
 
 
 def _ending(
-    script: str, lease: Lease, now: float, *args: Argument
+    script: str, lease: Lease, now: float, *args: Argument, final: bool = False
 ) -> tuple[str, tuple[str, ...], tuple[Argument, ...]]:
-    # A lease ends once: its token names the request, and the first ending is the answer.
-    request = keys.answer(f"{script}:{lease.token}:{lease.event.event_id}")
-    return script, (request,), (stamp(now), *proof(lease), *args)
+    # A lease ends once, so script and token name the request. A final ending is remembered
+    # in the record of the event, which is written then anyway.
+    event_id = lease.event.event_id
+    if final:
+        remembered = keys.record(event_id)
+    else:
+        remembered = keys.answer(f"{script}:{lease.token}:{event_id}")
+    return script, (remembered,), (stamp(now), *proof(lease), *args)
 
 
 def _nothing(_reply: object) -> None:
@@ -175,7 +183,7 @@ def complete(lease: Lease, *, now: float, result: Mapping[str, Any]) -> Move[End
     Raises (when run):
         LeaseLostError: it was taken over.
     """
-    return Move(*_ending("complete", lease, now, codec.dumps(result)), _ended)
+    return Move(*_ending("complete", lease, now, codec.dumps(result), final=True), _ended)
 
 
 def delay(lease: Lease, *, now: float, until: float, reason: str) -> Move[Ended]:
@@ -197,13 +205,14 @@ def bury(
     """
     flag = "1" if unreadable else "0"
     return Move(
-        *_ending("bury", lease, now, codec.dumps(reason), codec.dumps(error), flag), _ended
+        *_ending("bury", lease, now, codec.dumps(reason), codec.dumps(error), flag, final=True),
+        _ended,
     )
 
 
 def _ended(reply: bytes) -> Ended:
-    found = json.loads(reply)
-    return Ended(found["status"], found["event_id"], found["follow_up"])
+    status, event_id, follow_up = reply.decode().split(" ")
+    return Ended(cast(Any, status), event_id, follow_up)
 
 
 def backoff(attempt: int, *, base_delay: float, cap: float, jitter: float) -> float:
@@ -241,8 +250,8 @@ def retry(
 
 
 def _retried(reply: bytes) -> Retried:
-    found = json.loads(reply)
-    return Retried(found["status"], found["event_id"], found["attempt"], found.get("due_at"))
+    status, event_id, attempt, due_at = reply.decode().split(" ")
+    return Retried(cast(Any, status), event_id, int(attempt), float(due_at) if due_at else None)
 
 
 # -- sweeps --------------------------------------------------------------------------------

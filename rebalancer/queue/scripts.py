@@ -11,9 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-
-from rebalancer.queue import keys
+from pathlib import Path
 
 _INCLUDE = re.compile(r"^--@include (\w+)$", re.MULTILINE)
 
@@ -29,18 +27,27 @@ class Script:
     sha: str
 
 
+#: The heads of short bulk strings, since nearly all are short.
+_HEADS = tuple(b"$%d\r\n" % length for length in range(512))
+
+
 def pack(parts: Iterable[Argument]) -> bytes:
     """The parts of a command as RESP bulk strings, without the array's head."""
-    return b"".join(
-        b"$%d\r\n%b\r\n" % (len(part), part)
-        for part in (p.encode() if isinstance(p, str) else p for p in parts)
-    )
+    chunks: list[bytes] = []
+    add = chunks.append
+    for part in parts:
+        raw = part if type(part) is bytes else part.encode()  # type: ignore[union-attr]
+        length = len(raw)
+        add(_HEADS[length] if length < 512 else b"$%d\r\n" % length)
+        add(raw)
+        add(b"\r\n")
+    return b"".join(chunks)
 
 
 @cache
 def load(name: str) -> Script:
     """Read ``lua/<name>.lua`` and what it includes."""
-    folder = resources.files(__package__) / "lua"
+    folder = Path(__file__).parent / "lua"
 
     def included(match: re.Match[str]) -> str:
         return (folder / "lib" / f"{match[1]}.lua").read_text().rstrip("\n")
@@ -52,21 +59,18 @@ def load(name: str) -> Script:
 
 
 @cache
-def _head(command: str, body: str, extra_keys: int) -> tuple[int, bytes]:
-    count = len(keys.LAYOUT) + extra_keys
-    parts = (command, body, str(count), *keys.LAYOUT)
-    return len(parts), pack(parts)
+def _head(command: str, name: str, keys: int, args: int) -> bytes:
+    script = load(name)
+    body = script.sha if command == "EVALSHA" else script.source
+    parts = (command, body, str(keys))
+    return b"*%d\r\n%b" % (len(parts) + keys + args, pack(parts))
 
 
-def call(name: str, extra_keys: tuple[str, ...], args: tuple[Argument, ...]) -> bytes:
+def call(name: str, keys: tuple[str, ...], args: tuple[Argument, ...]) -> bytes:
     """The wire form of a call by digest; Redis answers NOSCRIPT if it does not know it."""
-    count, head = _head("EVALSHA", load(name).sha, len(extra_keys))
-    rest = (*extra_keys, *args)
-    return b"*%d\r\n%b%b" % (count + len(rest), head, pack(rest))
+    return _head("EVALSHA", name, len(keys), len(args)) + pack((*keys, *args))
 
 
-def call_in_full(name: str, extra_keys: tuple[str, ...], args: tuple[Argument, ...]) -> bytes:
+def call_in_full(name: str, keys: tuple[str, ...], args: tuple[Argument, ...]) -> bytes:
     """The same call with the source in it, which makes Redis know the script from then on."""
-    count, head = _head("EVAL", load(name).source, len(extra_keys))
-    rest = (*extra_keys, *args)
-    return b"*%d\r\n%b%b" % (count + len(rest), head, pack(rest))
+    return _head("EVAL", name, len(keys), len(args)) + pack((*keys, *args))

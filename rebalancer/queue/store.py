@@ -20,13 +20,15 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 from rebalancer.errors import RebalancerError
 from rebalancer.queue import keys, moves, scripts
 from rebalancer.queue.journal import entries
+from rebalancer.queue.line import Line
 from rebalancer.queue.move import Move
 from rebalancer.queue.taking import Pop, taking
 from rebalancer.queue.values import Entry, Lease
 from rebalancer.queue.wire import (
     LOST_REPLY,
-    NoScriptError,
     RedisError,
+    ResponseError,
+    UnknownScriptError,
     connection_options,
     lost,
     meaning,
@@ -54,7 +56,7 @@ def _entries(reply: Any) -> tuple[Entry, ...]:
 
 
 class Queue:
-    """The queue for synchronous callers; threads may share it.
+    """The queue for synchronous callers; threads may share it, processes may not.
 
     ``url`` is ``redis://``, ``rediss://`` or ``unix://``; ``timeout`` is in seconds and
     applies to each connect, send and reply. Connects at the first use.
@@ -73,7 +75,7 @@ class Queue:
         self._where = without_password(url)
         self._timeout = timeout
         # Taking from and adding to a deque are atomic, so threads need no lock.
-        self._idle: deque[Any] = deque()
+        self._idle: deque[Line] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +90,10 @@ class Queue:
 
     def close(self) -> None:
         """Close every idle connection."""
-        while self._idle:
-            self._idle.pop().disconnect()
+        # Another thread may take the last one between a look and a pop.
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def ping(self) -> None:
         """Return if Redis answers.
@@ -112,7 +116,7 @@ class Queue:
         """
         try:
             reply = self._resending(move.packed())
-        except NoScriptError:
+        except UnknownScriptError:
             reply = self._resending(move.packed_in_full())
         return move.parse(reply)
 
@@ -131,7 +135,7 @@ class Queue:
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
             if isinstance(step, Pop):
-                answer = self._once(_pop(step.seconds), self._timeout + step.seconds)
+                answer = self._once(_pop(step.seconds), step.seconds)
             else:
                 answer = self.run(step)
 
@@ -140,43 +144,38 @@ class Queue:
 
         Raises: as ``run``.
         """
-        reply = self._once(_watch(after_id, wait, limit), self._timeout + wait)
-        return _entries(reply)
+        return _entries(self._once(_watch(after_id, wait, limit), wait))
 
     def _resending(self, packed: bytes) -> Any:
         try:
-            return self._exchange(packed, self._timeout)
+            return self._exchange(packed)
         except LOST_REPLY:
             # Redis restarted, or stalled: the other idle connections are as stale.
             self.close()
-        return self._once(packed, self._timeout)
+        return self._once(packed)
 
-    def _once(self, packed: bytes, seconds: float) -> Any:
+    def _once(self, packed: bytes, blocking: float = 0.0) -> Any:
         try:
-            return self._exchange(packed, seconds)
+            return self._exchange(packed, blocking)
         except LOST_REPLY as error:
             self.close()
-            raise lost(error, self._where, seconds) from error
+            raise lost(error, self._where, self._timeout + blocking) from error
 
-    def _exchange(self, packed: bytes, seconds: float) -> Any:
+    def _exchange(self, packed: bytes, blocking: float = 0.0) -> Any:
         try:
-            connection = self._idle.pop()
+            line = self._idle.pop()
         except IndexError:
-            connection = self._kind(**self._options)
-        # An interrupted exchange leaves the connection closed, never with a stale reply.
-        connection.send_packed_command([packed], check_health=False)
+            line = Line(self._kind(**self._options), self._timeout)
         try:
-            reply = connection.read_response(disable_decoding=True, timeout=seconds)
-        except NoScriptError:
-            self._idle.append(connection)
-            raise
-        except LOST_REPLY:
-            connection.disconnect()
-            raise
-        except RedisError as error:
-            self._idle.append(connection)
+            reply = line.exchange(packed, blocking)
+        except ResponseError as error:
+            self._idle.append(line)
             raise meaning(error, self._where) from error
-        self._idle.append(connection)
+        except BaseException:
+            # Cut short, for whatever reason: nobody else may get what still comes.
+            line.close()
+            raise
+        self._idle.append(line)
         return reply
 
 
@@ -227,7 +226,7 @@ class AsyncQueue:
         """
         try:
             reply = await self._resending(move.packed())
-        except NoScriptError:
+        except UnknownScriptError:
             reply = await self._resending(move.packed_in_full())
         return move.parse(reply)
 
@@ -246,7 +245,7 @@ class AsyncQueue:
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
             if isinstance(step, Pop):
-                answer = await self._once(_pop(step.seconds), self._timeout + step.seconds)
+                answer = await self._once(_pop(step.seconds), step.seconds)
             else:
                 answer = await self._run_to_the_end(step, now)
 
@@ -268,42 +267,38 @@ class AsyncQueue:
 
         Raises as ``Queue.run``.
         """
-        reply = await self._once(_watch(after_id, wait, limit), self._timeout + wait)
-        return _entries(reply)
+        return _entries(await self._once(_watch(after_id, wait, limit), wait))
 
     async def _resending(self, packed: bytes) -> Any:
         try:
-            return await self._exchange(packed, self._timeout)
+            return await self._exchange(packed)
         except LOST_REPLY:
             await self.close()
-        return await self._once(packed, self._timeout)
+        return await self._once(packed)
 
-    async def _once(self, packed: bytes, seconds: float) -> Any:
+    async def _once(self, packed: bytes, blocking: float = 0.0) -> Any:
         try:
-            return await self._exchange(packed, seconds)
+            return await self._exchange(packed, blocking)
         except LOST_REPLY as error:
             await self.close()
-            raise lost(error, self._where, seconds) from error
+            raise lost(error, self._where, self._timeout + blocking) from error
 
-    async def _exchange(self, packed: bytes, seconds: float) -> Any:
+    async def _exchange(self, packed: bytes, blocking: float = 0.0) -> Any:
         connection = self._idle.pop() if self._idle else self._kind(**self._options)
         whole = False
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._timeout + blocking):
                 await connection.send_packed_command([packed], check_health=False)
                 # Its own timeout would answer None, as an empty queue does.
                 reply = await connection.read_response(disable_decoding=True, timeout=math.inf)
             whole = True
-        except NoScriptError:
-            whole = True
-            raise
         except LOST_REPLY:
             raise
         except RedisError as error:
             whole = True
             raise meaning(error, self._where) from error
         finally:
-            # Interrupted or cancelled, a reply may still come: nobody else must read it.
+            # Cut short or cancelled: nobody else may get what still comes.
             if whole:
                 self._idle.append(connection)
             else:

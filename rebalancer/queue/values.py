@@ -48,7 +48,7 @@ class Enqueued:
 
     status: Literal["queued", "merged", "rerun"]
     event_id: str
-    #: 1 is next; 0 when the event is not in the queue but waits elsewhere.
+    #: Where ``event_id`` stands now, 1 is next; 0: not in the queue (any more).
     position: int = 0
 
 

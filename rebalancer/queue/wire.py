@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.connection import parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rebalancer.errors import (
@@ -23,8 +23,9 @@ from rebalancer.errors import (
 
 __all__ = [
     "LOST_REPLY",
-    "NoScriptError",
     "RedisError",
+    "ResponseError",
+    "UnknownScriptError",
     "connection_options",
     "lost",
     "meaning",
@@ -33,6 +34,11 @@ __all__ = [
 
 #: The command may or may not have been carried out.
 LOST_REPLY = (RedisConnectionError, RedisTimeoutError, OSError)
+
+
+class UnknownScriptError(QueueError):
+    """Redis does not know the script by its digest; it was restarted, or never told."""
+
 
 _UNAVAILABLE = (
     "Redis at {where} is not ready ({text}); it usually recovers by itself, "
@@ -58,6 +64,7 @@ _FULL = (
 #: First word of an error reply -> what it means for the caller and what to do.
 _FAULTS: dict[str, tuple[Callable[[str], RebalancerError], str]] = {
     "LEASELOST": (LeaseLostError, "{text}"),
+    "NOSCRIPT": (UnknownScriptError, "{text}"),
     "READONLY": (QueueReadOnlyError, _READ_ONLY),
     "MISCONF": (QueueReadOnlyError, _READ_ONLY),
     "NOREPLICAS": (QueueReadOnlyError, _READ_ONLY),
@@ -76,12 +83,11 @@ _FAULTS: dict[str, tuple[Callable[[str], RebalancerError], str]] = {
 def meaning(error: RedisError, where: str) -> RebalancerError:
     """Translate an error reply of Redis into the error whose consequence it has."""
     text = str(error)
-    code = text.partition(" ")[0]
-    if code not in _FAULTS:
-        # redis-py takes the words it knows off the text. A stand-in for Redis may have put
-        # ERR before what a script says, so the text is looked at first.
-        code = getattr(error, "status_code", None) or code
-        text = f"{code} {text}"
+    # redis-py takes the words it knows off the text and keeps them here; a stand-in for Redis
+    # may have put ERR before what a script says.
+    known = getattr(error, "status_code", None) or ""
+    code = next((word for word in (*text.split(" ", 2)[:2], known) if word in _FAULTS), "")
+    text = text.removeprefix("ERR ") if code in text else f"{code or known} {text}".strip()
     text = text.removeprefix("LEASELOST ")
     # A script that fails at one of its commands adds where, which helps nobody here.
     text = re.sub(r",? script: [0-9a-f]{40}.*$", "", text, flags=re.DOTALL)

@@ -26,12 +26,14 @@ from typing import Any
 import redis
 
 from rebalancer.core.event import Event
-from rebalancer.queue import codec, keys, moves
+from rebalancer.queue import codec, moves
 from rebalancer.queue.store import AsyncQueue, Queue
 from tests.support.redis_server import RedisServer, redis_server
 
 CALLS = 3000
-PICK_UPS = 300
+PICK_UPS = 200
+#: Seconds for which everything rests before a pick-up, as it does between real signals.
+IDLE = 0.01
 SWEEPS = 9
 
 
@@ -117,40 +119,43 @@ def _round(server: RedisServer, number: int) -> dict[str, float]:
 
 
 def _pick_ups(server: RedisServer, kind: str, cpu: int | None) -> list[float]:
-    """Seconds from just before an element is pushed until an idle worker process has it."""
+    """Seconds from just before a signal is sent until an idle worker process has it."""
     command = [sys.executable, "-m", "tests.bench.bench_queue", "--pick-up", kind, server.url]
-    key = keys.QUEUE if kind == "take" else "bare"
     arrived: list[float] = []
-    with redis.Redis.from_url(server.url) as client:
+    taken: list[float] = []
+    with redis.Redis.from_url(server.url) as client, Queue(server.url) as queue:
         client.flushall()
         worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         if cpu is not None:
             os.sched_setaffinity(worker.pid, {cpu})
-        for n in range(PICK_UPS):
-            raw = codec.encode(Event(f"p{n}", "U1", "rebalance", 1.0))
+        for event in _events(PICK_UPS, "p"):
             while client.info("clients")["blocked_clients"] == 0:
                 time.sleep(0.001)
+            time.sleep(IDLE)
+            raw = codec.encode(event)
             arrived.append(time.perf_counter())
-            # The element alone: what is timed is the worker, not the producer.
-            client.lpush(key, raw)
-        taken = [float(line) for line in worker.communicate()[0].splitlines()]
+            if kind == "take":
+                queue.run(moves.enqueue(event, now=time.time()))
+            else:
+                client.lpush("bare", raw)
+            assert worker.stdout is not None
+            taken.append(float(worker.stdout.readline()))
+        worker.wait()
     return [there - then for then, there in zip(arrived, taken, strict=True)]
 
 
 def _pick_up(kind: str, url: str) -> None:
     """The worker's side: take, note the time, take the next."""
-    taken: list[float] = []
     with Queue(url) as queue, redis.Redis.from_url(url) as client:
         for _ in range(PICK_UPS):
             if kind == "take":
                 lease = queue.take("bench", now=time.time, ttl=20, wait=30)
-                taken.append(time.perf_counter())
+                print(time.perf_counter(), flush=True)
                 assert lease is not None
                 queue.run(moves.complete(lease, now=time.time(), result={}))
             else:
                 client.brpop(["bare"], timeout=30)
-                taken.append(time.perf_counter())
-    print("\n".join(map(repr, taken)))
+                print(time.perf_counter(), flush=True)
 
 
 # -- sweep ---------------------------------------------------------------------------------

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
 
-import redis
-
 from rebalancer.core.event import Event, Priority
 from rebalancer.core.order import Intent, Order, order_ref
 from rebalancer.queue import journal, keys, moves
@@ -62,7 +60,8 @@ class Lab:
     """A queue, a bare client on the same server, and the time."""
 
     queue: Queue
-    redis: redis.Redis
+    #: A bare client of redis-py; its answers are typed for every kind of client at once.
+    redis: Any
     clock: float = field(default=START)
 
     def now(self) -> float:

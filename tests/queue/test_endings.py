@@ -45,7 +45,8 @@ def test_retry_waits_with_one_attempt_used(lab: Lab) -> None:
 def test_backoff_doubles_up_to_the_cap_and_jitters_over_all_of_it() -> None:
     def waits(jitter: float) -> list[float]:
         return [
-            moves.backoff(n, base_delay=60, cap=600, jitter=jitter) for n in (1, 2, 3, 4, 5, 999)
+            moves.backoff(n, base_delay=60, cap=600, jitter=jitter)
+            for n in (1, 2, 3, 4, 5, 999)
         ]
 
     assert waits(0.5) == [30, 60, 120, 240, 300, 300]
@@ -160,9 +161,7 @@ def test_a_high_signal_during_a_failing_execution_runs_it_again_at_once(
     if how == "retry":
         status = lab.retry(lease).status
     else:
-        status = lab.run(
-            moves.delay(lease, now=START, until=START + 9, reason="closed")
-        ).status
+        status = lab.run(moves.delay(lease, now=START, until=START + 9, reason="closed")).status
     assert status == "queued"
     assert lab.queued() == ["first"]
 

@@ -177,6 +177,29 @@ def test_a_clock_set_back_does_not_keep_a_dead_workers_event(lab: Lab) -> None:
     assert lab.run(moves.reclaim(now=back + 20)).ids == ("e",)
 
 
+def test_a_clock_set_back_does_not_take_a_living_workers_event(lab: Lab) -> None:
+    lab.enqueue("U1", event_id="e")
+    lease = lab.leased('host/1 "ä"', ttl=20)
+    back = START - 86_400
+    lab.run(moves.reclaim(now=back))
+    lab.run(moves.heartbeat(lease, now=back + 15, ttl=20))
+    assert lab.run(moves.reclaim(now=back + 30)).ids == ()
+    lab.run(moves.complete(lease, now=back + 30, result={}))
+
+
+def test_a_token_given_out_twice_does_not_let_the_old_worker_in(lab: Lab) -> None:
+    """Redis may lose its last second when it crashes, and with it the count of tokens."""
+    lab.enqueue("U1", event_id="e")
+    old = lab.leased("w1")
+    lab.run(moves.reclaim(now=START + 20))
+    lab.redis.set(keys.FENCE, old.token - 1)
+    new = lab.leased("w2")
+    assert (new.token, new.event.event_id) == (old.token, old.event.event_id)
+    with pytest.raises(LeaseLostError):
+        lab.run(moves.complete(old, now=START, result={}))
+    lab.run(moves.complete(new, now=START, result={}))
+
+
 def test_a_clock_set_ahead_takes_a_lease_away_but_breaks_nothing(lab: Lab) -> None:
     lab.enqueue("U1", event_id="e")
     old = lab.leased(ttl=20)

@@ -278,9 +278,7 @@ async def test_a_cancelled_take_leaves_nothing_leased(real_lab: Lab, real_url: s
         for delay in range(40):
             real_lab.redis.flushall()
             real_lab.enqueue("U1", event_id="e")
-            taking = asyncio.ensure_future(
-                queue.take("w", now=real_lab.now, ttl=20, wait=0)
-            )
+            taking = asyncio.ensure_future(queue.take("w", now=real_lab.now, ttl=20, wait=0))
             for _ in range(delay):
                 await asyncio.sleep(0)
             taking.cancel()

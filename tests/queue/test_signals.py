@@ -130,15 +130,49 @@ def test_the_same_event_again_gives_the_first_answer(lab: Lab) -> None:
     answer = lab.run(moves.enqueue(first, now=START))
     lab.enqueue("U2")
     assert lab.run(moves.enqueue(first, now=START + 5)) == answer
-    assert lab.queued()[0] == "same"
+    assert len(lab.queued()) == 2
+
+
+@pytest.mark.parametrize("status", ["merged", "rerun"])
+def test_a_folded_signal_again_gives_the_first_answer(lab: Lab, status: str) -> None:
+    lab.enqueue("U1", event_id="first")
+    lease = lab.leased() if status == "rerun" else None
+    second = event("U1", event_id="second")
+    answer = lab.run(moves.enqueue(second, now=START))
+    assert answer.status == status
+    if lease:
+        lab.run(moves.complete(lease, now=START, result={}))
+    lab.run(moves.complete(lab.leased(), now=START, result={}))
+    assert lab.run(moves.enqueue(second, now=START + 60)) == answer
+    assert lab.take() is None
 
 
 def test_the_same_event_again_after_it_completed_does_not_run_twice(lab: Lab) -> None:
     first = event("U1", event_id="same")
-    answer = lab.run(moves.enqueue(first, now=START))
+    lab.run(moves.enqueue(first, now=START))
     lab.run(moves.complete(lab.leased(), now=START, result={}))
-    assert lab.run(moves.enqueue(first, now=START + 60)) == answer
+    # The same answer, save that it is not in the queue any more.
+    assert lab.run(moves.enqueue(first, now=START + 60)) == Enqueued("queued", "same", 0)
     assert lab.take() is None
+
+
+@pytest.mark.parametrize("how", ["retry", "delay", "bury", "remove", "clear"])
+def test_the_same_event_again_does_nothing_wherever_it_is_by_now(lab: Lab, how: str) -> None:
+    first = event("U1", event_id="same")
+    lab.run(moves.enqueue(first, now=START))
+    if how == "remove":
+        lab.run(moves.remove("same", now=START))
+    elif how == "clear":
+        lab.run(moves.clear(["queued"], now=START))
+    elif how == "bury":
+        lab.run(moves.bury(lab.leased(), now=START, reason="r", error="e"))
+    elif how == "delay":
+        lab.run(moves.delay(lab.leased(), now=START, until=START + 9, reason="r"))
+    else:
+        lab.retry(lab.leased())
+    before = lab.everything()
+    assert lab.run(moves.enqueue(first, now=START + 60)) == Enqueued("queued", "same", 0)
+    assert lab.everything() == before
 
 
 @pytest.mark.parametrize(

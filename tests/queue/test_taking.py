@@ -106,13 +106,11 @@ def test_a_waiting_worker_wakes_when_the_lease_of_a_dead_one_expires(
 async def test_a_cancelled_wait_lets_go(real_lab: Lab, real_url: str) -> None:
     async with AsyncQueue(real_url) as queue:
         waiting = asyncio.ensure_future(queue.take("w", now=real_lab.now, ttl=20, wait=60))
-        while not _blocked(real_lab):
-            await asyncio.sleep(0)
+        await asyncio.to_thread(real_lab.wait_until, lambda: _blocked(real_lab))
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        while _blocked(real_lab):
-            await asyncio.sleep(0)
+        await asyncio.to_thread(real_lab.wait_until, lambda: not _blocked(real_lab))
         await queue.run(moves.enqueue(event("U1", event_id="e"), now=START))
         assert real_lab.queued() == ["e"]
 

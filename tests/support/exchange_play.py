@@ -59,9 +59,7 @@ def account(
         Holding(con_id, Decimal(shares), Decimal(100))
         for con_id, shares in (positions or {}).items()
     )
-    return (
-        AccountSpec(ACCOUNT, cash={"USD": Decimal(str(cash))}, holdings=holdings, **more),
-    )
+    return (AccountSpec(ACCOUNT, cash={"USD": Decimal(str(cash))}, holdings=holdings, **more),)
 
 
 class Play:
@@ -100,9 +98,7 @@ class Play:
             **more,
         )
         number = order_id or self.exchange.connect(client, self.now)
-        contract = ContractSpec(
-            symbol=symbol, sec_type="STK", exchange="SMART", currency="USD"
-        )
+        contract = ContractSpec(symbol=symbol, sec_type="STK", exchange="SMART", currency="USD")
         return lines(self.exchange.place(client, number, contract, order, self.now))
 
     def buy(self, shares: object, symbol: str = "AAPL", **more: Any) -> list[str]:

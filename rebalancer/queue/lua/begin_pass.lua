@@ -1,9 +1,8 @@
 -- Number the next pass of an event.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2..5]   account id, event id, key, token: the lease to prove
+-- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
 --
 -- Returns the number, as text; or the error LEASELOST.
 --@include keys

@@ -1,26 +1,26 @@
 -- No retry can help: the event goes to the dead letter. What came meanwhile runs next.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this ending of this lease
+-- KEYS[1]      string  the event's record
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2..5]   account id, event id, key, token: the lease to prove
--- ARGV[6]      string  the reason, as JSON text
--- ARGV[7]      string  the error, as JSON text
--- ARGV[8]      0 | 1   1: the event is unreadable and kept as text
+-- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
+-- ARGV[7]      string  the reason, as JSON text
+-- ARGV[8]      string  the error, as JSON text
+-- ARGV[9]      0 | 1   1: the event is unreadable and kept as text
 --
--- Returns JSON: status, event_id, follow_up; or the error LEASELOST.
+-- Returns "dead id follow-up"; or the error LEASELOST.
 --@include keys
---@include once
+--@include record
+--@include final
 --@include lease
 --@include proof
 --@include note
 --@include event
+--@include edit
 --@include places
 local raw = take_processing(key)
 set_free(key)
 end_lease(account_id)
 if raw then
-  bury(raw, ARGV[8] == '0' and read(raw) or nil, ARGV[6], ARGV[7])
+  bury(raw, ARGV[9] == '0' and read(raw) or nil, ARGV[7], ARGV[8])
 end
-return answer('{"status":"dead","event_id":"' .. event_id .. '","follow_up":"'
-  .. follow_up(key) .. '"}')
+return answer('dead ' .. event_id .. ' ' .. follow_up(key))

@@ -1,7 +1,6 @@
 -- Take out every event in some states. What executes is left alone.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2..]    queued | retrying | delayed | dead
 --
@@ -9,17 +8,20 @@
 --@include keys
 --@include once
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include find
 local count = 0
 
-local function gone(state, raw)
+local function cleared(state, raw)
   local e = read(raw)
   count = count + 1
   if e then
     redis.call('HDEL', passes, e.event_id)
+    gone(e.event_id)
     note('removed', e.event_id, e.account_id, '{"state":"' .. state .. '"}')
   else
     note('removed', '', '', '{"state":"' .. state .. '","raw":' .. quote(raw) .. '}')
@@ -33,7 +35,7 @@ local function clear_queued()
       local e = read(raw)
       if not e or not is_executing(e) then
         redis.call('LREM', list, 1, raw)
-        gone('queued', raw)
+        cleared('queued', raw)
         if e and redis.call('HGET', index, 'active ' .. e.key) == raw then
           set_free(e.key)
         end
@@ -45,7 +47,7 @@ end
 
 local function clear_waiting(state, set)
   for _, raw in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-    local e = gone(state, raw)
+    local e = cleared(state, raw)
     if e and redis.call('HGET', index, 'waiting ' .. e.key) == raw then
       take_waiting(e.key)
     end
@@ -55,7 +57,7 @@ end
 
 local function clear_dead()
   for _, entry in ipairs(redis.call('ZRANGE', dead, 0, -1)) do
-    gone('dead', dead_row(entry)[3])
+    cleared('dead', dead_row(entry)[3])
   end
   redis.call('DEL', dead)
 end

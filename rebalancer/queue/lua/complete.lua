@@ -1,23 +1,37 @@
 -- The event is done. What came for its key meanwhile runs next.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this ending of this lease
+-- KEYS[1]      string  the event's record
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2..5]   account id, event id, key, token: the lease to prove
--- ARGV[6]      string  result, a JSON object for the journal
+-- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
+-- ARGV[7]      string  result, a JSON object for the journal
 --
--- Returns JSON: status, event_id, follow_up; or the error LEASELOST.
+-- Returns "completed id follow-up", the follow-up being the event that runs next in its wake,
+-- if one does; or the error LEASELOST.
 --@include keys
---@include once
+--@include record
+--@include final
 --@include lease
 --@include proof
 --@include note
+
+-- Nearly always nobody waits for the key or for the account.
+local held = redis.call('HMGET', index, 'active ' .. key, 'waiting ' .. key)
+if held[1] and not held[2] and redis.call('HEXISTS', parked, account_id) == 0
+  and redis.call('LREM', processing, 1, held[1]) == 1 then
+  redis.call('SREM', active, key)
+  redis.call('HDEL', index, 'active ' .. key)
+  redis.call('HDEL', leases, account_id)
+  redis.call('HDEL', passes, event_id)
+  note('completed', event_id, account_id, ARGV[7])
+  return answer('completed ' .. event_id .. ' ')
+end
+
 --@include event
+--@include edit
 --@include places
 take_processing(key)
 set_free(key)
-redis.call('HDEL', passes, event_id)
 end_lease(account_id)
-note('completed', event_id, account_id, ARGV[6])
-return answer('{"status":"completed","event_id":"' .. event_id .. '","follow_up":"'
-  .. follow_up(key) .. '"}')
+redis.call('HDEL', passes, event_id)
+note('completed', event_id, account_id, ARGV[7])
+return answer('completed ' .. event_id .. ' ' .. follow_up(key))

@@ -1,21 +1,22 @@
 -- Not now: the event waits until a given time. No attempt is used.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this ending of this lease
+-- KEYS[1]      string  answer to this ending of this lease
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2..5]   account id, event id, key, token: the lease to prove
--- ARGV[6]      number  when to run, Unix seconds
--- ARGV[7]      string  the reason, as JSON text
+-- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
+-- ARGV[7]      number  when to run, Unix seconds
+-- ARGV[8]      string  the reason, as JSON text
 --
--- Returns JSON: status (delayed | queued by a high signal), event_id, follow_up; or LEASELOST.
+-- Returns "delayed id ", or "queued id " if a high signal came meanwhile; or LEASELOST.
 --@include keys
 --@include once
 --@include lease
 --@include proof
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include places
-local run_at, reason = ARGV[6], ARGV[7]
+local run_at, reason = ARGV[7], ARGV[8]
 
 local raw = take_processing(key)
 set_free(key)
@@ -32,4 +33,4 @@ if raw then
     to_delayed(key, raw, run_at)
   end
 end
-return answer('{"status":"' .. status .. '","event_id":"' .. event_id .. '","follow_up":""}')
+return answer(status .. ' ' .. event_id .. ' ')

@@ -1,8 +1,7 @@
 -- Accept a signal. A new event joins the queue; if its key is served already, the event that
 -- serves it takes the signal in, or, if that one is executing, runs once more afterwards.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this event id
+-- KEYS[1]      string  the record of this event id
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      string  event id
 -- ARGV[3]      string  account id
@@ -10,22 +9,15 @@
 -- ARGV[5]      string  normal | high
 -- ARGV[6]      string  the event as JSON
 --
--- Returns JSON: status (queued | merged | rerun), event_id that carries it, position.
+-- Returns "status id position": status is queued, merged or rerun, id is of the event that
+-- carries the signal, position counts from the dequeue end; 0: it is not in the queue.
 --@include keys
 local event_id, account_id, key, priority, raw = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
-local before = redis.call('GET', KEYS[17])
+--@include record
+local before = redis.call('GET', KEYS[1])
 if before then
-  return before
-end
-
--- Remembered for three days: a source that fires again after a long weekend is told what
--- became of the first time.
-local function answer(status, id, position)
-  local text = '{"status":"' .. status .. '","event_id":"' .. id .. '","position":'
-    .. position .. '}'
-  redis.call('SET', KEYS[17], text, 'EX', 259200)
-  return text
+  return string.match(before, '^[^\n]*')
 end
 --@include note
 
@@ -42,11 +34,26 @@ if not held[1] and not held[2] then
     position = redis.call('LPUSH', queue, raw)
   end
   note('queued', event_id, account_id, raw)
-  return answer('queued', event_id, position)
+  return 'queued ' .. event_id .. ' ' .. position
 end
 
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include signal
-return answer(signal(read(raw), raw))
+-- A resend: its event serves the key, and tells where it stands now.
+for i = 1, 2 do
+  local found = held[i] and read(held[i])
+  if found and found.event_id == event_id then
+    local at = redis.call('LPOS', queue, held[i])
+    return 'queued ' .. event_id .. ' ' .. (at and redis.call('LLEN', queue) - at or 0)
+  end
+end
+
+local status, carrier, position = signal(read(raw), raw)
+local text = status .. ' ' .. carrier .. ' ' .. position
+if status ~= 'queued' then
+  redis.call('SET', KEYS[1], text, 'EX', keep)
+end
+return text

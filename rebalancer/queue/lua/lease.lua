@@ -1,8 +1,7 @@
 -- Lease the event that a blocking pop has moved to the processing list.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2]      string  worker
+-- ARGV[2]      string  worker, as JSON text
 -- ARGV[3]      string  request id; a resend gets the lease that the first send got
 -- ARGV[4]      number  seconds until the lease expires
 -- ARGV[5]      string  the element that was popped
@@ -10,17 +9,27 @@
 -- Returns as take; nil: parked, unreadable, or reclaimed meanwhile and somebody else's.
 --@include keys
 --@include note
---@include event
+--@include record
 --@include lease
+--@include grant
+local before, busy = granted_before()
+if before then
+  return before
+end
+
+local raw = ARGV[5]
+local here = redis.call('LPOS', processing, raw)
+redis.call('HDEL', orphans, raw)
+local id, account, command = fit(raw, busy)
+if here and id then
+  return grant(raw, id, account, command)
+end
+
+--@include event
+--@include edit
 --@include places
 --@include signal
---@include grant
-local worker, request, ttl, raw = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
-
-local reply = granted_before(request)
-if reply then
-  return reply
-end
+--@include aside
 local e, why = read(raw)
 if not e then
   if redis.call('LREM', processing, 1, raw) == 1 then
@@ -28,7 +37,7 @@ if not e then
   end
   return nil
 end
-if not redis.call('LPOS', processing, raw) then
+if not here then
   -- Since the pop a signal may have been folded into it: then it stands there changed.
   raw = redis.call('HGET', index, 'active ' .. e.key)
   local changed = raw and read(raw)
@@ -38,7 +47,7 @@ if not redis.call('LPOS', processing, raw) then
   end
   e = changed
 end
-if is_executing(e) or is_parked(e.account_id, e.key) then
+if is_executing(e) or is_parked(e.account_id, e.key) or set_aside(e, raw) then
   return nil
 end
-return grant(raw, e, worker, request, ttl)
+return grant(raw, e.event_id, e.account_id, e.exec_command)

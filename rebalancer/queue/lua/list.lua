@@ -1,6 +1,5 @@
 -- List the events of one state, a page at a time.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
 -- ARGV[1]      number  not used
 -- ARGV[2]      string  queued | leased | retrying | delayed | dead
 -- ARGV[3]      integer how many to skip
@@ -9,7 +8,9 @@
 -- Returns {how many there are, {{state, id, element, at, due, details}, ...}}.
 --@include keys
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include find

@@ -1,7 +1,6 @@
 -- Put down something that moves no event.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      string  kind
 -- ARGV[3]      string  event id, or ''

@@ -1,15 +1,16 @@
 -- Every order of an account whose fate is not settled. An unreadable one goes to the dead
 -- letter: a person must look whether it is at the gateway.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     hash    order ref -> intent, of this account
+-- KEYS[1]      hash    order ref -> intent, of this account
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      string  account id
 --
 -- Returns a list of intents as JSON.
 --@include keys
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include places
 local function why_not(raw)
   local ok, found = pcall(cjson.decode, raw)
@@ -36,11 +37,11 @@ local function why_not(raw)
 end
 
 local open = {}
-local stored = redis.call('HGETALL', KEYS[17])
+local stored = redis.call('HGETALL', KEYS[1])
 for i = 1, #stored, 2 do
   local why = why_not(stored[i + 1])
   if why then
-    redis.call('HDEL', KEYS[17], stored[i])
+    redis.call('HDEL', KEYS[1], stored[i])
     bury(stored[i + 1], nil, '"unreadable intent"',
       quote(ARGV[2] .. ' ' .. stored[i] .. ': ' .. why))
   else

@@ -1,8 +1,7 @@
 -- Put delayed events whose time has come into the queue. One whose key executes stays: it
 -- is that execution's follow-up, and the script that ends the execution moves it.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      integer most events to move
 --
@@ -10,7 +9,9 @@
 --@include keys
 --@include once
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include signal

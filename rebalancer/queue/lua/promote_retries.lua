@@ -1,7 +1,6 @@
 -- Put failed events whose backoff is over back into the queue.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      integer most events to move
 --
@@ -9,7 +8,9 @@
 --@include keys
 --@include once
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include signal

@@ -1,8 +1,7 @@
 -- Give back what workers let go of without a word: events under expired leases, events
 -- popped and never leased, parked events that nobody will unpark.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      string  a worker whose leases end whether expired or not; '' for none
 -- ARGV[3]      number  seconds that a popped event may take until it is leased
@@ -12,7 +11,9 @@
 --@include keys
 --@include once
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include signal
@@ -77,7 +78,9 @@ for _, account in ipairs(accounts) do
     if held.expires_at > at + held.ttl + 1 then
       -- The clock was set back since: the lease counts anew from here.
       held.expires_at = at + held.ttl
-      redis.call('HSET', leases, account, cjson.encode(held))
+      local text = redis.call('HGET', leases, account)
+      redis.call('HSET', leases, account, (string.gsub(text, '"expires_at":[^,]+',
+        '"expires_at":' .. expiry(held.ttl), 1)))
     end
     look_again(held.expires_at)
   end

@@ -1,11 +1,10 @@
 -- The last gate before orders are sent: write down those that no halt flag stops.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     hash    order ref -> intent, of this account
--- KEYS[18]     string  set once this request's halted orders are in the journal
+-- KEYS[1]      hash    order ref -> intent, of this account
+-- KEYS[2]      string  set once this request's halted orders are in the journal
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2..5]   account id, event id, key, token: the lease to prove
--- ARGV[6..]    for each order: order ref, symbol, intent as JSON
+-- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
+-- ARGV[7..]    for each order: order ref, symbol, intent as JSON
 --
 -- Returns JSON: allowed [order ref], halted {order ref: reason}; or the error LEASELOST.
 -- A resend finds the intents stored, and the halts as they are then: a halt that came in
@@ -22,14 +21,14 @@ end
 
 local general = redis.call('HMGET', halts, 'all', 'account:' .. account_id)
 local allowed, halted, fresh = {}, {}, {}
-for i = 6, #ARGV, 3 do
+for i = 7, #ARGV, 3 do
   local ref, symbol, intent = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local flag = general[1] or general[2] or redis.call('HGET', halts, 'symbol:' .. symbol)
   if flag then
     halted[#halted + 1] = cjson.encode(ref) .. ':' .. quote(reason_of(flag))
   else
     allowed[#allowed + 1] = cjson.encode(ref)
-    if redis.call('HSETNX', KEYS[17], ref, intent) == 1 then
+    if redis.call('HSETNX', KEYS[1], ref, intent) == 1 then
       fresh[#fresh + 1] = intent
     end
   end
@@ -39,7 +38,7 @@ local stopped = '{' .. table.concat(halted, ',') .. '}'
 if #fresh > 0 then
   note('intents', event_id, account_id, '{"intents":[' .. table.concat(fresh, ',') .. ']}')
 end
-if #halted > 0 and redis.call('SET', KEYS[18], '1', 'NX', 'EX', 600) then
+if #halted > 0 and redis.call('SET', KEYS[2], '1', 'NX', 'EX', 600) then
   note('halted', event_id, account_id, '{"orders":' .. stopped .. '}')
 end
 return '{"allowed":[' .. table.concat(allowed, ',') .. '],"halted":' .. stopped .. '}'

@@ -1,7 +1,6 @@
 -- Take one event out, wherever it is. A worker that executes it finds its lease lost.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      string  event id
 --
@@ -9,7 +8,9 @@
 --@include keys
 --@include once
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include find
@@ -42,5 +43,6 @@ else
   end
 end
 redis.call('HDEL', passes, id)
+gone(id)
 note('removed', id, account, '{"state":"' .. state .. '"}')
 return answer(state)

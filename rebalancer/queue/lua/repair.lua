@@ -1,8 +1,7 @@
 -- Bring index, deduplication set and due times in line with what the lists and sorted sets
 -- hold. Needed only after hands or foreign programs wrote to them.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      number  seconds after its score that a foreign event in the retry set is due
 --
@@ -10,7 +9,9 @@
 --@include keys
 --@include once
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include signal

@@ -1,15 +1,17 @@
 -- Put a dead event back as a fresh signal.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      string  event id
 --
--- Returns JSON: status (queued | merged | rerun | absent | unreadable), event_id.
+-- Returns "status id": status is queued, merged, rerun, absent or unreadable, id is of the
+-- event that carries the signal now.
 --@include keys
 --@include once
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include signal
@@ -17,7 +19,7 @@
 local id = ARGV[2]
 
 local function said(status, event_id)
-  return answer('{"status":"' .. status .. '","event_id":' .. cjson.encode(event_id) .. '}')
+  return answer(status .. ' ' .. event_id)
 end
 
 for _, entry in ipairs(redis.call('ZRANGE', dead, 0, -1)) do

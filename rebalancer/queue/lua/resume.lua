@@ -1,7 +1,6 @@
 -- Allow new orders of a scope again. Other halts that cover the same orders stay.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this request
+-- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      string  all | account:<id> | symbol:<symbol>
 --

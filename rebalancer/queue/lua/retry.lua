@@ -1,37 +1,39 @@
 -- The attempt failed: the event waits for its backoff, or is dead after the last attempt.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     string  answer to this ending of this lease
+-- KEYS[1]      string  answer to this ending of this lease
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2..5]   account id, event id, key, token: the lease to prove
--- ARGV[6]      number  when to try again, Unix seconds
--- ARGV[7]      integer failed attempts, this one included
--- ARGV[8]      string  the error, as JSON text
--- ARGV[9]      0 | 1   1: that was the last attempt
+-- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
+-- ARGV[7]      number  when to try again, Unix seconds
+-- ARGV[8]      integer failed attempts, this one included
+-- ARGV[9]      string  the error, as JSON text
+-- ARGV[10]     0 | 1   1: that was the last attempt
 --
--- Returns JSON: status (retrying | queued | dead), event_id, attempt, due_at; or LEASELOST.
+-- Returns "retrying id attempt due-at", "queued id attempt " if a high signal came meanwhile,
+-- "dead id attempt "; or the error LEASELOST.
 --@include keys
 --@include once
 --@include lease
 --@include proof
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include places
-local due_at, attempt, err, last = ARGV[6], ARGV[7], ARGV[8], ARGV[9] == '1'
+local due_at, attempt, err, last = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 
 local raw = take_processing(key)
 set_free(key)
 end_lease(account_id)
-local head = '{"event_id":"' .. event_id .. '","attempt":' .. attempt .. ',"status":"'
+local tail = ' ' .. event_id .. ' ' .. attempt .. ' '
 if not raw then
-  return answer(head .. 'dead"}') -- taken out by hand while it ran
+  return answer('dead' .. tail) -- taken out by hand while it ran
 end
 raw = patch(raw, 'attempt', attempt, 'last_error', err)
 
 if last then
   bury(raw, read(raw), '"attempts exhausted"', err)
   follow_up(key)
-  return answer(head .. 'dead"}')
+  return answer('dead' .. tail)
 end
 
 local high
@@ -40,7 +42,7 @@ note('retrying', event_id, account_id, '{"attempt":' .. attempt .. ',"due_at":' 
   .. ',"error":' .. err .. '}')
 if high then
   to_queue(key, raw, true)
-  return answer(head .. 'queued"}')
+  return answer('queued' .. tail)
 end
 to_retry(key, raw, due_at)
-return answer(head .. 'retrying","due_at":' .. due_at .. '}')
+return answer('retrying' .. tail .. due_at)

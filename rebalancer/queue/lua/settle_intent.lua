@@ -1,26 +1,25 @@
 -- The fate of an order is known: forget its intent and put the outcome down.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
--- KEYS[17]     hash    order ref -> intent, of this account
+-- KEYS[1]      hash    order ref -> intent, of this account
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2..5]   account id, event id, key, token: the lease to prove
--- ARGV[6]      string  order ref
--- ARGV[7]      string  the gateway's report, a JSON object
+-- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
+-- ARGV[7]      string  order ref
+-- ARGV[8]      string  the gateway's report, a JSON object
 --
 -- Returns 1, or 0 if the intent was not open (a resend, too); or the error LEASELOST.
 --@include keys
 --@include lease
 --@include proof
 --@include note
-local intent = redis.call('HGET', KEYS[17], ARGV[6])
+local intent = redis.call('HGET', KEYS[1], ARGV[7])
 if not intent then
   return 0
 end
-redis.call('HDEL', KEYS[17], ARGV[6])
+redis.call('HDEL', KEYS[1], ARGV[7])
 -- The order belongs to the event that sent it, which may be an earlier one.
 local ok, found = pcall(cjson.decode, intent)
 local sender = ok and type(found) == 'table' and type(found.event_id) == 'string'
   and found.event_id or event_id
-note('settled', sender, account_id, string.sub(ARGV[7], 1, -2) .. ',"intent":'
+note('settled', sender, account_id, string.sub(ARGV[8], 1, -2) .. ',"intent":'
   .. (ok and intent or quote(intent)) .. '}')
 return 1

@@ -1,13 +1,14 @@
 -- Find one event. Of one that is gone, the journal's last word, while it remembers.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
 -- ARGV[1]      number  not used
 -- ARGV[2]      string  event id
 --
 -- Returns {state, id, element, at, due, details}, or nil.
 --@include keys
 --@include note
+--@include record
 --@include event
+--@include edit
 --@include lease
 --@include places
 --@include find

@@ -1,6 +1,5 @@
 -- Count everything in one look.
 --
--- KEYS[1..16]  the layout of lib/keys.lua
 -- ARGV[1]      number  now, Unix seconds
 --
 -- Returns {queued, parked, leased, retrying, delayed, dead, active keys, journal entries,

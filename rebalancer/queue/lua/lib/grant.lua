@@ -1,51 +1,41 @@
--- grant(raw, e, worker, request, ttl) -> the reply that leases e, whose element raw is in
--- processing; nil if it was put aside instead.
-local function grant(raw, e, worker, request, ttl)
-  local other = rival(e, raw)
-  if other then
-    redis.call('LREM', processing, 1, raw)
-    yield_to(other, e, raw)
-    return nil
-  end
-  local held = lease_of(e.account_id)
-  if (held and held.event_id == e.event_id) or is_parked(e.account_id, e.key) then
-    redis.call('LREM', processing, 1, raw)
-    bury_copy(raw, e)
-    return nil
-  end
-  redis.call('SADD', active, e.key)
-  redis.call('HSET', index, 'active ' .. e.key, raw)
-  redis.call('HDEL', orphans, raw)
-  if held then
-    local list = redis.call('HGET', parked, e.account_id)
-    redis.call('HSET', parked, e.account_id, list and list .. ' ' .. e.key or e.key)
-    note('parked', e.event_id, e.account_id, '{"behind":"' .. held.event_id .. '"}')
-    return nil
-  end
-
-  local token = redis.call('INCR', fence)
-  local expires_at = tonumber(now) + ttl
-  redis.call('HSET', leases, e.account_id, cjson.encode({
-    event_id = e.event_id, key = e.key, token = token, worker = worker, request = request,
-    expires_at = expires_at, ttl = ttl,
-  }))
-  note('leased', e.event_id, e.account_id, '{"token":' .. token .. '}')
-  return {raw, token, string.format('%.6f', expires_at), e.event_id, e.account_id,
-    e.exec_command}
+-- grant(raw, id, account, command) -> the reply that leases an event whose element, raw, is
+-- in processing. ARGV[2..4]: worker as JSON text, request id, seconds.
+local function grant(raw, id, account, command)
+  local worker, request, ttl = ARGV[2], ARGV[3], ARGV[4]
+  local token, expires_at = redis.call('INCR', fence), expiry(ttl)
+  redis.call('HSET', leases, account, lease_text(token, id, worker,
+    account .. ':' .. command, request, expires_at, ttl))
+  note('leased', id, account, '{"token":' .. token .. ',"worker":' .. worker .. '}')
+  return token .. ' ' .. expires_at .. ' ' .. id .. ' ' .. account .. ' ' .. command .. '\n'
+    .. raw
 end
 
--- granted_before(request) -> the reply that an earlier send of this request got, or nil.
-local function granted_before(request)
-  for _, stored in ipairs(redis.call('HVALS', leases)) do
-    if string.find(stored, request, 1, true) then
-      local held = cjson.decode(stored)
-      local raw = redis.call('HGET', index, 'active ' .. held.key)
-      local e = raw and read(raw)
-      if e then
-        return {raw, held.token, string.format('%.6f', held.expires_at), e.event_id,
-          e.account_id, e.exec_command}
-      end
+-- granted_before() -> the reply that an earlier send of this request got, or nil; and the
+-- accounts that are busy, as a set.
+local function granted_before()
+  local held, busy = redis.call('HGETALL', leases), {}
+  for i = 1, #held, 2 do
+    local account, text = held[i], held[i + 1]
+    busy[account] = true
+    if string.find(text, ARGV[3], 1, true) then
+      local lease = cjson.decode(text)
+      local raw = redis.call('HGET', index, 'active ' .. lease.key)
+      return raw and string.format('%.0f %.6f ', lease.token, lease.expires_at)
+        .. lease.event_id .. ' ' .. account .. ' ' .. string.sub(lease.key, #account + 2)
+        .. '\n' .. raw or nil
     end
+  end
+  return nil, busy
+end
+
+-- fit(raw, busy) -> id, account and command of an event that may be leased without further
+-- ado: the index names its element, so our scripts wrote it, and its account is not busy.
+local function fit(raw, busy)
+  local id, account, command = string.match(raw,
+    '^{"event_id":"([%w._:@+-]+)","account_id":"([%w._-]+)","exec_command":"([%w._-]+)",')
+  if id and not busy[account]
+    and redis.call('HGET', index, 'active ' .. account .. ':' .. command) == raw then
+    return id, account, command
   end
   return nil
 end

@@ -65,6 +65,7 @@ end
 local function bury(raw, e, reason, err)
   local id, account, what
   if e then
+    gone(e.event_id)
     id, account, what = e.event_id, e.account_id, '"event":' .. raw
   else
     id = 'unreadable-' .. redis.call('INCR', fence)

@@ -1,7 +1,10 @@
--- ARGV[2..5]: account id, event id, key, token. Goes no further unless this lease is held.
-local account_id, event_id, key, token = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local held = lease_of(account_id)
-if not held or held.token ~= token or held.event_id ~= event_id then
-  return redis.error_reply('LEASELOST the lease ' .. ARGV[5] .. ' on event ' .. event_id
+-- ARGV[2..6]: account id, event id, key, token, worker as JSON text. Goes no further unless
+-- this lease is held. The worker is looked at as well as the token: should Redis lose its last
+-- second in a crash, it may give the same token out again.
+local account_id, event_id, key, token = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local stored = redis.call('HGET', leases, account_id)
+local mine = '{"token":' .. token .. ',"event_id":"' .. event_id .. '","worker":' .. ARGV[6] .. ','
+if not stored or string.sub(stored, 1, #mine) ~= mine then
+  return redis.error_reply('LEASELOST the lease ' .. token .. ' on event ' .. event_id
     .. ' of ' .. account_id .. ' was taken over, or the event removed')
 end
