@@ -1,41 +1,49 @@
 """From a snapshot, a target and a policy to the orders that serve them best.
 
-The weights apply to ``base``: everything the plan may move, cash included. Holdings that are
-left alone (other kinds than stock, shorts, stocks the target does not name unless they are to
-be liquidated) do not count. If the weights and the reserve together exceed the base, all
-weights are scaled down alike; a model that keeps more cash than the reserve is taken as it is.
+    survey (what may be traded, what it is worth) -> allocate (whole shares) -> lines
 
-Arithmetic on columns is in ``allocate.py``; here Decimals go in and come out.
+Decimals go in and come out. Floats stay in ``problem.py``, ``ideal.py`` and ``allocate.py``,
+and the promise that must not hang on their last bit, that buys leave the reserve alone, is
+kept in Decimals here.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal, localcontext
+from itertools import repeat
+from operator import mod, mul
+from typing import NamedTuple
 
-import numpy as np
-
-from rebalancer.core import commission
-from rebalancer.core.account import Account, Instrument, Quote
-from rebalancer.core.allocate import Allocation, Column, Problem, allocate
-from rebalancer.core.policy import Bounds, Policy
+from rebalancer.core.account import Account
+from rebalancer.core.allocate import Allocation, allocate
+from rebalancer.core.commission import Schedule, schedule
+from rebalancer.core.policy import Policy
+from rebalancer.core.problem import Column, Problem, pose, ten_thousandths
+from rebalancer.core.survey import Survey, survey
 from rebalancer.core.target import Target
 from rebalancer.errors import StaleDataError
 
-_FREE = Bounds()
+#: Whatever context the caller's thread has, a plan is worked out in these.
+_MONEY = Context(prec=28)
+_RATIO = Context(prec=10)
 _ZERO = Decimal(0)
-_RATIO = Decimal("1e-9")
-_MONEY = Decimal("0.0001")
+_FOUR_PLACES = Decimal("0.0001")
 
 
-@dataclass(frozen=True, slots=True)
-class PlanLine:
-    """One symbol. Values are account currency, weights and drift shares of ``Plan.base``."""
+class PlanLine(NamedTuple):
+    """One symbol. Values are account currency, weights and drift shares of ``Plan.base``.
+
+    A plan has hundreds of these, which is why it is a named tuple, five times as quick to
+    make as a frozen dataclass, and why values and weights are worked out when asked for.
+    """
 
     symbol: str
     con_id: int
+    #: Shares held; respected working orders count as filled.
     held: Decimal
     #: Shares the continuous optimum would hold.
     ideal: Decimal
@@ -44,14 +52,34 @@ class PlanLine:
     #: Reference price and, for limit orders, the limit, in the instrument's currency.
     price: Decimal
     limit_price: Decimal | None
-    value_before: Decimal
-    value_after: Decimal
+    #: Account currency per unit of the instrument's, and ``Plan.base``.
+    rate: Decimal
+    base: Decimal
+    #: What is aimed at: the target's weight, scaled to leave room for the reserve.
     target_weight: Decimal
-    weight_before: Decimal
-    weight_after: Decimal
     est_commission: Decimal
     #: Why it is not traded although off target ("inside band", "no-sell", …); '' otherwise.
     note: str = ""
+
+    @property
+    def value_before(self) -> Decimal:
+        """What is held is worth."""
+        return self.held * self.price * self.rate
+
+    @property
+    def value_after(self) -> Decimal:
+        """What will be held is worth, at the reference price."""
+        return (self.held + self.trade) * self.price * self.rate
+
+    @property
+    def weight_before(self) -> Decimal:
+        """Share of the base that is held."""
+        return _RATIO.divide(self.value_before, self.base)
+
+    @property
+    def weight_after(self) -> Decimal:
+        """Share of the base that will be held."""
+        return _RATIO.divide(self.value_after, self.base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +103,13 @@ class Plan:
     est_commission: Decimal
     #: Drift after this plan less drift after the best plan with fractional shares, >= 0.
     gap: Decimal
-    target_hash: str
+    target: Target
     hash: str
+
+    @property
+    def target_hash(self) -> str:
+        """Names the weights that were aimed at."""
+        return self.target.hash
 
     @property
     def sells(self) -> tuple[PlanLine, ...]:
@@ -89,268 +122,196 @@ class Plan:
         return tuple(line for line in self.lines if line.trade > 0)
 
 
-def plan(account: Account, target: Target, policy: Policy) -> Plan:
-    """Plan the whole-share orders that bring ``account`` closest to ``target``.
-
-    Raises:
-        StaleDataError: a price, an exchange rate or a balance that matters is missing or no
-            usable number.
-    """
-    holdings = _holdings(account, target, policy)
-    net = _money("NetLiquidation", account.net_liquidation)
-    reserve = policy.cash_reserve * max(net, _ZERO)
-    cash = _money("cash", account.total_cash)
-    in_flight = sum((h.working * h.value for h in holdings), _ZERO)
-    base = sum((h.counted * h.value for h in holdings), cash) - in_flight
-    if base <= 0:
-        return _finished(account, target, policy, holdings, None, base, reserve)
-    allocation = allocate(_problem(holdings, policy, base, cash, reserve))
-    return _finished(account, target, policy, holdings, allocation, base, reserve)
-
-
-@dataclass(frozen=True, slots=True)
-class _Holding:
-    """One symbol that the plan is about."""
-
-    instrument: Instrument
-    quote: Quote
-    #: Value of one share in the base currency.
-    value: Decimal
-    rate: Decimal
-    held: Decimal
-    #: Signed shares on their way in orders that are respected.
-    working: Decimal
-    weight: Decimal
-    bounds: Bounds
-
-    @property
-    def counted(self) -> Decimal:
-        return self.held + self.working
-
-
-def _holdings(account: Account, target: Target, policy: Policy) -> list[_Holding]:
-    stocks = {p.symbol: p for p in account.positions if p.sec_type == "STK"}
-    # A short is somebody's intention that the target does not know: it is left alone.
-    shorts = {symbol for symbol, p in stocks.items() if p.quantity < 0}
-    symbols = set(target.weights)
-    if policy.unlisted == "liquidate":
-        symbols |= {symbol for symbol, p in stocks.items() if p.quantity > 0}
-    wanted = sorted(symbols - shorts)
-    unpriced = [s for s in wanted if not _usable(account, s)]
-    if unpriced:
-        raise StaleDataError(f"no usable price or exchange rate for {', '.join(unpriced)}")
-    found = []
-    for symbol in wanted:
-        instrument, quote = account.instruments[symbol], account.quotes[symbol]
-        rate = account.rates[instrument.currency]
-        held = stocks[symbol].quantity if symbol in stocks else _ZERO
-        found.append(
-            _Holding(
-                instrument,
-                quote,
-                quote.price * rate,
-                rate,
-                held,
-                account.working.get(symbol, _ZERO),
-                target.weights.get(symbol, _ZERO),
-                policy.bounds.get(symbol, _FREE),
-            )
-        )
-    return found
-
-
-def _usable(account: Account, symbol: str) -> bool:
-    quote, instrument = account.quotes.get(symbol), account.instruments.get(symbol)
-    if quote is None or instrument is None:
-        return False
-    rate = account.rates.get(instrument.currency)
-    return rate is not None and all(x.is_finite() and x > 0 for x in (quote.price, rate))
-
-
-def _money(name: str, value: Decimal) -> Decimal:
-    if not value.is_finite():
-        raise StaleDataError(f"{name} of the account is {value}, not an amount")
-    return value
-
-
-def _scaled(holdings: Sequence[_Holding], base: Decimal, reserve: Decimal) -> Decimal:
-    """Return the factor on the weights that leaves room for the reserve."""
-    total = sum((h.weight for h in holdings), _ZERO)
-    room = max(base - reserve, _ZERO) / base
-    return Decimal(1) if total <= room else room / total
-
-
-def _problem(
-    holdings: Sequence[_Holding],
-    policy: Policy,
-    base: Decimal,
-    cash: Decimal,
-    reserve: Decimal,
-) -> Problem:
-    scale = _scaled(holdings, base, reserve)
-    fees = [commission.schedule(h.instrument.currency, h.quote.price, h.rate) for h in holdings]
-    # A working buy may still take its money, so that money is not there to be spent.
-    spoken_for = sum((max(h.working, _ZERO) * h.value for h in holdings), _ZERO)
-    turnover = policy.max_turnover
-    return Problem(
-        price=_column(h.value for h in holdings),
-        held=_column(h.counted for h in holdings),
-        weight=_column(h.weight * scale for h in holdings),
-        sellable=_column(_sellable(h) for h in holdings),
-        buyable=np.array([not h.bounds.no_buy for h in holdings], dtype=bool),
-        resting=np.array([_rests(h, policy, base, scale) for h in holdings], dtype=bool),
-        fee_share=_column(f.per_share for f in fees),
-        fee_min=_column(f.least for f in fees),
-        fee_max=_column(f.most_per_share for f in fees),
-        base=float(base),
-        cash=float(cash - spoken_for * (1 + policy.slippage)),
-        reserve=float(reserve),
-        slippage=float(policy.slippage),
-        min_order=float(policy.min_order_value),
-        turnover=float("inf") if turnover is None else float(turnover * base),
-    )
-
-
-def _column(values: Iterable[Decimal]) -> Column:
-    return np.array([float(v) for v in values], dtype=np.float64)
-
-
-def _sellable(holding: _Holding) -> Decimal:
-    """Whole shares; a fraction stays, and what a working order sells is sold already."""
-    if holding.bounds.no_sell:
-        return _ZERO
-    free = min(holding.held, holding.counted)
-    return max(free, _ZERO).to_integral_value(ROUND_FLOOR)
-
-
-def _rests(holding: _Holding, policy: Policy, base: Decimal, scale: Decimal) -> bool:
-    band = holding.bounds.drift_band
-    band = policy.drift_band if band is None else band
-    off = abs(holding.counted * holding.value / base - holding.weight * scale)
-    return band > 0 and off <= band
-
-
-# The plan's words ---------------------------------------------------------------------------
-
-
-def _finished(
+def plan(
     account: Account,
     target: Target,
     policy: Policy,
-    holdings: Sequence[_Holding],
-    found: Allocation | None,
-    base: Decimal,
-    reserve: Decimal,
+    *,
+    opening_cash: Decimal | None = None,
+    commissions: Callable[[str], Schedule] = schedule,
 ) -> Plan:
-    scale = _scaled(holdings, base, reserve) if found else Decimal(1)
-    lines = tuple(_line(h, policy, base, scale, found, i) for i, h in enumerate(holdings))
-    cash = account.total_cash
-    commissions = sum((line.est_commission for line in lines), _ZERO)
-    spent = worst = _ZERO
-    for holding, line in zip(holdings, lines, strict=True):
-        spent += line.trade * holding.value
-        worst += line.trade * _may_fill_at(line, policy) * holding.rate
-    drifts = (found.drift_before, found.drift_after, found.drift_ideal) if found else (0.0,) * 3
-    before, after, ideal = (_ratio(Decimal(d), base) for d in drifts)
+    """Plan the whole-share orders that bring ``account`` closest to ``target``.
+
+    ``opening_cash`` is for the plan that follows on sells: the cash before them, down to
+    which it may spend again. ``commissions`` gives the price list for a currency.
+
+    Raises:
+        StaleDataError: a price, rate or balance is missing or impossible, of a kind the
+            policy does not allow, or NetLiquidation is not what cash and positions add up to.
+        UnknownInstrumentError: a symbol has no contract, or is held in another one.
+        PermanentError: target or policy are out of range, or debt exceeds what may be traded.
+    """
+    with localcontext(_MONEY):
+        found = survey(account, target, policy, opening_cash)
+        if found.base <= 0:
+            return _nothing(account, target)
+        problem = pose(found, policy, commissions)
+        while True:
+            allocation = allocate(problem)
+            orders = _priced(found, policy, allocation)
+            short = found.reserve - orders.cash_worst
+            if short <= 0 or max(orders.trades, default=0) <= 0:
+                break
+            # Enough as far as floats can tell, but not quite.
+            problem = replace(problem, reserve=problem.reserve + 2 * float(short))
+        return _written(account, target, found, problem, allocation, orders)
+
+
+def _nothing(account: Account, target: Target) -> Plan:
+    """Plan nothing for an account that has neither money nor holdings to move."""
+    return Plan(
+        account_id=account.account_id,
+        currency=account.currency,
+        net_liquidation=account.net_liquidation,
+        base=_ZERO,
+        reserve=_ZERO,
+        lines=(),
+        drift_before=_ZERO,
+        drift_after=_ZERO,
+        cash_before=account.total_cash,
+        cash_after=account.total_cash,
+        cash_worst=account.total_cash,
+        est_commission=_ZERO,
+        gap=_ZERO,
+        target=target,
+        hash=_digest((account.account_id, account.currency, target.hash)),
+    )
+
+
+class _Orders(NamedTuple):
+    """What is to be sent, a column each, and what may come of it at worst."""
+
+    trades: Sequence[int]
+    limits: Sequence[Decimal | None]
+    fees: Sequence[Decimal]
+    fee: Decimal
+    cash_worst: Decimal
+
+
+def _priced(found: Survey, policy: Policy, allocation: Allocation) -> _Orders:
+    """Give each order its worst price; as a limit, it is rounded to the contract's step.
+
+    It is rounded towards the reference price. So the allowance is never exceeded; and an ask
+    (for a sell, a bid) within the allowance lies on a step itself, so that it is reached.
+    """
+    trades: list[int] = allocation.trade.tolist()
+    up, down = 1 + policy.slippage, 1 - policy.slippage
+    prices = [p * (up if n > 0 else down) for p, n in zip(found.prices, trades, strict=True)]
+    limits: list[Decimal | None] = [None] * len(trades)
+    if policy.order_type == "LMT":
+        steps = _steps(found)
+        beyond = map(mod, prices, steps)
+        columns = zip(prices, beyond, steps, trades, strict=True)
+        prices = [p - b if n > 0 or not b else p - b + s for p, b, s, n in columns]
+        limits = [p if n else None for p, n in zip(prices, trades, strict=True)]
+    dear = prices if found.worth is found.prices else map(mul, prices, found.rates)
+    taken = sum(map(mul, dear, trades), _ZERO)
+    fees = _decimals(allocation.commission)
+    fee = sum(fees, _ZERO)
+    return _Orders(trades, limits, fees, fee, found.sure_cash - taken - fee)
+
+
+def _steps(found: Survey) -> list[Decimal]:
+    steps = [i.min_tick for i in found.instruments]
+    if min(steps, default=_FOUR_PLACES) <= 0:
+        wrong = [i.symbol for i in found.instruments if i.min_tick <= 0]
+        raise StaleDataError(f"no price step for {', '.join(wrong)}")
+    return steps
+
+
+def _decimals(values: Column) -> list[Decimal]:
+    return [n * _FOUR_PLACES for n in ten_thousandths(values)]
+
+
+def _written(
+    account: Account,
+    target: Target,
+    found: Survey,
+    problem: Problem,
+    allocation: Allocation,
+    orders: _Orders,
+) -> Plan:
+    base, size = found.base, len(found.symbols)
+    goals = found.weights
+    if found.scale != 1:
+        with localcontext(_RATIO):
+            goals = [weight * found.scale for weight in goals]
+    columns = zip(
+        found.symbols,
+        [i.con_id for i in found.instruments],
+        found.held,
+        _decimals(allocation.ideal),
+        orders.trades,
+        found.prices,
+        orders.limits,
+        found.rates,
+        repeat(base, size),
+        goals,
+        orders.fees,
+        _notes(found, problem, orders.trades),
+        strict=True,
+    )
+    drifts = (
+        allocation.drift_before,
+        allocation.drift_after,
+        min(allocation.drift_ideal, allocation.drift_after),
+    )
+    before, after, ideal = (_RATIO.divide(Decimal(repr(drift)), base) for drift in drifts)
+    amounts = (float(x) for x in (account.net_liquidation, base, found.reserve))
     return Plan(
         account_id=account.account_id,
         currency=account.currency,
         net_liquidation=account.net_liquidation,
         base=base,
-        reserve=reserve,
-        lines=lines,
+        reserve=found.reserve,
+        lines=tuple(map(PlanLine._make, columns)),
         drift_before=before,
         drift_after=after,
-        cash_before=cash,
-        cash_after=cash - spent - commissions,
-        cash_worst=cash - worst - commissions,
-        est_commission=commissions,
-        gap=max(after - ideal, _ZERO),
-        target_hash=target.hash,
-        hash=_digest(account, target, base, reserve, lines),
+        cash_before=account.total_cash,
+        cash_after=found.cash - sum(map(mul, found.worth, orders.trades), _ZERO) - orders.fee,
+        cash_worst=orders.cash_worst,
+        est_commission=orders.fee,
+        gap=after - ideal,
+        target=target,
+        hash=_digest(
+            (account.account_id, account.currency, *amounts, *found.symbols, *orders.limits),
+            array("q", [i.con_id for i in found.instruments]).tobytes(),
+            array("q", orders.trades).tobytes(),
+            problem.price.tobytes(),
+            problem.held.tobytes(),
+            problem.weight.tobytes(),
+        ),
     )
 
 
-def _line(
-    holding: _Holding,
-    policy: Policy,
-    base: Decimal,
-    scale: Decimal,
-    found: Allocation | None,
-    index: int,
-) -> PlanLine:
-    trade = int(found.trade[index]) if found else 0
-    before = holding.counted * holding.value
-    after = before + trade * holding.value
-    limit = _limit(holding, policy, trade) if trade and policy.order_type == "LMT" else None
-    ideal = Decimal(repr(float(found.ideal[index]))) if found else holding.counted
-    fee = Decimal(repr(float(found.commission[index]))) if found else _ZERO
-    goal = holding.weight * scale
-    return PlanLine(
-        symbol=holding.instrument.symbol,
-        con_id=holding.instrument.con_id,
-        held=holding.held,
-        ideal=ideal.quantize(_MONEY),
-        trade=trade,
-        price=holding.quote.price,
-        limit_price=limit,
-        value_before=before,
-        value_after=after,
-        target_weight=holding.weight,
-        weight_before=_ratio(before, base),
-        weight_after=_ratio(after, base),
-        est_commission=fee.quantize(_MONEY),
-        note="" if trade else _why_not(holding, policy, base, goal),
-    )
+def _notes(found: Survey, problem: Problem, trades: Sequence[int]) -> list[str]:
+    """Say why it is not traded of what is a share or more off its target."""
+    notes = [""] * len(trades)
+    off = problem.weight * problem.base - problem.held * problem.price
+    for k in (abs(off) >= problem.price).nonzero()[0].tolist():
+        if not trades[k]:
+            notes[k] = _why_not(found, problem, k, float(off[k]))
+    return notes
 
 
-def _why_not(holding: _Holding, policy: Policy, base: Decimal, goal: Decimal) -> str:
-    if base <= 0:
-        return "no money to move"
-    off = holding.counted * holding.value - goal * base
-    if abs(off) < holding.value:
-        return ""
-    if _rests(holding, policy, base, goal / holding.weight if holding.weight else Decimal(1)):
-        return "inside its band"
-    if off > 0:
-        return "no-sell" if holding.bounds.no_sell else "not worth its cost"
-    return "no-buy" if holding.bounds.no_buy else "not worth its cost, or no cash for it"
+def _why_not(found: Survey, problem: Problem, k: int, off: float) -> str:
+    if found.symbols[k] in found.shorts:
+        return "short position"
+    if problem.resting[k]:
+        return "inside band"
+    allowed = problem.buyable[k] if off > 0 else problem.sellable[k]
+    if not allowed:
+        return "no-buy" if off > 0 else "no-sell"
+    if abs(off) < problem.min_order:
+        return "below smallest order"
+    if found.turnover.is_finite():
+        return "turnover cap"
+    return "no cash to spare" if off > 0 else "not worth its cost"
 
 
-def _limit(holding: _Holding, policy: Policy, trade: int) -> Decimal:
-    """Return the limit price: within the allowance, on a tick, and marketable if it can be."""
-    price, tick, quote = holding.quote.price, holding.instrument.min_tick, holding.quote
-    if trade > 0:
-        bound = price * (1 + policy.slippage)
-        on_tick = (bound / tick).to_integral_value(ROUND_FLOOR) * tick
-        return max(on_tick, quote.ask) if quote.ask and quote.ask <= bound else on_tick
-    bound = price * (1 - policy.slippage)
-    on_tick = (bound / tick).to_integral_value(ROUND_CEILING) * tick
-    return min(on_tick, quote.bid) if quote.bid and quote.bid >= bound else on_tick
-
-
-def _may_fill_at(line: PlanLine, policy: Policy) -> Decimal:
-    if line.limit_price is not None:
-        return line.limit_price
-    sign = 1 if line.trade > 0 else -1
-    return line.price * (1 + sign * policy.slippage)
-
-
-def _ratio(value: Decimal, base: Decimal) -> Decimal:
-    return (value / base).quantize(_RATIO) if base > 0 else _ZERO
-
-
-def _digest(
-    account: Account,
-    target: Target,
-    base: Decimal,
-    reserve: Decimal,
-    lines: Sequence[PlanLine],
-) -> str:
-    """Twelve hex digits over all that the plan would do and what it is based on."""
-    parts = [account.account_id, account.currency, f"{base:f}", f"{reserve:f}", target.hash]
-    parts += [
-        f"{line.symbol} {line.held:f} {line.trade} {line.price:f} {line.limit_price}"
-        for line in lines
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+def _digest(named: Sequence[object], *columns: bytes) -> str:
+    """Twelve hex digits over what is to be traded, and the figures it was planned on."""
+    digest = hashlib.blake2b("\n".join(map(str, named)).encode(), digest_size=6)
+    for column in columns:
+        digest.update(column)
+    return digest.hexdigest()

@@ -75,6 +75,8 @@ class Connection:
         self.clock_offset = 0.0
         #: One line for people.
         self.state = "not started"
+        #: Held by whoever waits for room and then sends orders, so that none lies in a queue.
+        self.sending = asyncio.Lock()
         self._clock = clock
         self._jitter = jitter
         self._session: Session | None = None

@@ -54,22 +54,37 @@ class WhatIf:
 # Sending ----------------------------------------------------------------------------------
 
 
-async def room(connection: Connection, *, within: float = 10.0) -> None:
-    """Return when messages go out at once, instead of being held back by the pacing.
+async def room(connection: Connection, count: int = 1, *, within: float = 10.0) -> None:
+    """Return when ``count`` messages go out at once, instead of being held back by the pacing.
 
-    The gateway allows 50 messages a second; ib_async holds back what goes beyond 45.
+    The gateway allows 50 messages a second; ib_async holds back what goes beyond 45 in its
+    interval. Hold ``connection.sending`` from before this until the messages are sent, or
+    somebody else's take the place.
 
     Raises:
         GatewayError: not within ``within`` seconds.
         GatewayUnavailableError: there is no connection.
     """
     session = connection.session
+    client = session.client
+    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(within):
-            await session.flowing.wait()
+            while True:
+                await session.flowing.wait()
+                session.check()
+                # ib_async's own count; it offers no other way to ask.
+                sent_at = client._timeQ  # noqa: SLF001
+                recent = [t for t in sent_at if loop.time() - t <= client.RequestsInterval]
+                over = len(recent) + min(count, client.MaxRequests) - client.MaxRequests
+                if over <= 0:
+                    return
+                # Known to the moment: when so many of the latest messages have aged.
+                await asyncio.sleep(
+                    recent[over - 1] + client.RequestsInterval - loop.time() + 0.001
+                )
     except TimeoutError:
         raise GatewayError(f"messages are held back for more than {within:g} s") from None
-    session.check()
 
 
 def place(

@@ -55,20 +55,26 @@ async def trade(
     closed: DelayedError | None = None
     for chunk in _chunks(intents):
         # Nothing may lie between the gate and the wire, not even the gateway's pacing.
-        await trading.room(run.gateway)
-        try:
-            require_open(run, [account.instruments[i.order.symbol] for i in chunk])
-        except DelayedError as error:
-            closed = error
-            break
-        in_time = _within(run.deadlines.in_flight / 2, run.clock)
-        chunk = [replace(i, recorded_at=run.clock()) for i in chunk]  # noqa: PLW2901
-        recorded = await run.queue.run(moves.record_intents(run.lease, chunk, now=run.clock()))
-        halted.update(recorded.halted)
-        allowed = [i for i in chunk if i.order.order_ref in recorded.allowed]
-        sent += allowed
-        orders = [i.order for i in allowed]
-        tickets += trading.place(run.gateway, orders, account.instruments, may_send=in_time)
+        async with run.gateway.sending:
+            await trading.room(run.gateway, len(chunk))
+            try:
+                require_open(run, [account.instruments[i.order.symbol] for i in chunk])
+            except DelayedError as error:
+                closed = error
+                break
+            in_time = _within(run.deadlines.in_flight / 2, run.clock)
+            written = [replace(i, recorded_at=run.clock()) for i in chunk]
+            record = moves.record_intents(run.lease, written, now=run.clock())
+            recorded = await run.queue.run(record)
+            halted.update(recorded.halted)
+            allowed = [i for i in written if i.order.order_ref in recorded.allowed]
+            sent += allowed
+            tickets += trading.place(
+                run.gateway,
+                [i.order for i in allowed],
+                account.instruments,
+                may_send=in_time,
+            )
     run.tickets.update({ticket.order.order_ref: ticket for ticket in tickets})
     reports = await _followed(run, tickets)
     await settle(run, sent, reports)

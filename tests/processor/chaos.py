@@ -14,29 +14,32 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from rebalancer.core.event import Event
+from rebalancer.errors import QueueError
+from rebalancer.gateway import trading
 from rebalancer.processor import start
 from rebalancer.queue import journal, moves
 from rebalancer.queue.store import AsyncQueue
+from rebalancer.queue.values import Entry
 from rebalancer.settings import Files, load
-from rebalancer.sim.exchange import Exchange
 from rebalancer.sim.server import serve
-from rebalancer.sim.vocabulary import ContractSpec, OrderSpec, Report
-from rebalancer.sim.world import Clock, Holding, World
+from rebalancer.sim.world import World
 from tests.processor.system import System
-from tests.support.redis_server import RedisServer
-from tests.support.sim_gateway import AAPL, BND, SPY, small_world
+from tests.processor.trapped_exchange import Trapped, world
+from tests.support.redis_server import DURABLE, RedisServer, redis_server
 
 FIRST, SECOND = "DU1000001", "DU1000002"
 BOTH = (FIRST, SECOND)
+#: One percent of NetLiquidation, less what commissions take of it.
+RESERVE = {FIRST: Decimal(1015), SECOND: Decimal(545)}
 #: Seconds in which every event of a test must be complete.
-DEADLINE = 25.0
+DEADLINE = float(os.environ.get("CHAOS_DEADLINE", "25"))
 
 ACCOUNTS = """\
 accounts:
@@ -47,7 +50,7 @@ accounts:
 #: Quick to give up on an answer, slow to give up on an event.
 SERVICE = """\
 retry: {retry_delay_seconds: 0.05, max_delay_seconds: 0.1, max_attempts: 0}
-gateway: {request_timeout_seconds: 0.6}
+gateway: {request_timeout_seconds: 2}
 redis: {timeout_seconds: 1}
 processor:
   lease_seconds: 1.5
@@ -57,111 +60,6 @@ processor:
   price_deadline_seconds: 1
 """
 
-#: ``received``: an order arrives and has no effect yet. ``taken``: it has, but nothing of it
-#: has been told. ``filled``: a fill nobody has been told of. ``cancelling``, ``cancelled``:
-#: the same of a cancel.
-Moment = Literal["received", "taken", "filled", "cancelling", "cancelled"]
-
-
-def world(**changes: object) -> World:
-    """Two accounts that both have to sell before they can buy what they lack."""
-    plain = small_world()
-    first, second = plain.accounts
-    first = replace(
-        first,
-        cash={"USD": Decimal(20_000)},
-        holdings=(Holding(AAPL, Decimal(410), Decimal(150)),),
-    )
-    second = replace(
-        second,
-        cash={"USD": Decimal(5_000)},
-        holdings=(Holding(BND, Decimal(600), Decimal(70)), Holding(SPY, Decimal(10), Decimal(400))),
-    )
-    return replace(plain, accounts=(first, second), **changes)  # type: ignore[arg-type]
-
-
-class Trapped(Exchange):
-    """An exchange that counts what happens and does something terrible at the right moment."""
-
-    def __init__(self, world: World, now: float) -> None:
-        super().__init__(world, now)
-        self._traps: list[tuple[Moment, int, Callable[[], object]]] = []
-        self._counts: Counter[Moment] = Counter()
-        #: How often each orderRef was sent, by account.
-        self.sent: Counter[tuple[str, str]] = Counter()
-        #: What was sent, in this order.
-        self.orders: list[OrderSpec] = []
-        #: Orders that arrive are thrown away, as if they had died with their sender.
-        self.deaf = False
-        #: The least cash each account ever had.
-        self.least_cash: dict[str, Decimal] = {}
-
-    def trap(self, moment: Moment, nth: int, spring: Callable[[], object]) -> None:
-        """Call ``spring`` at the ``nth`` such moment from now, in the middle of it."""
-        self._traps.append((moment, self._counts[moment] + nth, spring))
-
-    def _came(self, moment: Moment) -> None:
-        self._counts[moment] += 1
-        due = [t for t in self._traps if t[:2] == (moment, self._counts[moment])]
-        for _, _, spring in due:
-            spring()
-
-    def place(
-        self,
-        client_id: int,
-        order_id: int,
-        contract: ContractSpec,
-        order: OrderSpec,
-        now: float,
-    ) -> tuple[Report, ...]:
-        """An order arrives."""
-        self._came("received")
-        if self.deaf:
-            return ()
-        self.sent[order.account, order.order_ref] += 1
-        self.orders.append(order)
-        before = len(self._book.executions)
-        reports = super().place(client_id, order_id, contract, order, now)
-        self._came("taken")
-        self._look(before)
-        return reports
-
-    def cancel(self, client_id: int, order_id: int, now: float) -> tuple[Report, ...]:
-        """A cancel arrives."""
-        self._came("cancelling")
-        if self.deaf:
-            return ()
-        reports = super().cancel(client_id, order_id, now)
-        self._came("cancelled")
-        return reports
-
-    def advance(self, now: float) -> tuple[Report, ...]:
-        """Time passes."""
-        before = len(self._book.executions)
-        reports = super().advance(now)
-        self._look(before)
-        return reports
-
-    def _look(self, before: int) -> None:
-        for account in self.accounts:
-            cash = self.cash(account)
-            self.least_cash[account] = min(cash, self.least_cash.get(account, cash))
-        for _ in range(len(self._book.executions) - before):
-            self._came("filled")
-
-    def cash(self, account: str) -> Decimal:
-        """What the account has in dollars."""
-        return self._book.ledgers[account].cash["USD"]
-
-    def shares(self, account: str) -> dict[str, Decimal]:
-        """What the account holds, as the exchange knows it."""
-        held = self._book.ledgers[account].positions
-        return {
-            self.contract(con_id).symbol: position.quantity
-            for con_id, position in held.items()
-            if position.quantity
-        }
-
 
 @dataclass(slots=True)
 class Arena(System):
@@ -169,7 +67,6 @@ class Arena(System):
 
     accounts: str = ACCOUNTS
     service: str = SERVICE
-    clean: dict[str, dict[str, Decimal]] = field(default_factory=dict)
 
     @property
     def exchange(self) -> Trapped:
@@ -188,41 +85,62 @@ class Arena(System):
         """Accept a rebalance of both accounts."""
         return await self.enqueue(FIRST), await self.enqueue(SECOND)
 
-    async def settle_down(
-        self, events: Sequence[Event], *, deadline: float = DEADLINE
-    ) -> None:
-        """Sweep until every event is complete."""
-        waiting = [
-            asyncio.create_task(self.until("completed", event, deadline=deadline))
-            for event in events
-        ]
-        try:
-            while any(not task.done() for task in waiting):
-                with contextlib.suppress(Exception):
-                    await self.sweep()
-                await asyncio.wait(waiting, timeout=0.05)
-            for task in waiting:
-                await task
-        finally:
-            for task in waiting:
-                task.cancel()
+    async def settle_down(self, events: Sequence[Event], *, deadline: float = DEADLINE) -> None:
+        """Return when every event is complete."""
+        await asyncio.gather(*(self.until("completed", e, deadline=deadline) for e in events))
+
+    async def until_any(self, kinds: Collection[str], event: Event) -> Entry:
+        """Return the first journal entry about the event of one of these kinds."""
+        position = journal.START
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                for entry in await self.queue.watch(position, wait=1.0):
+                    position = entry.id
+                    if entry.event_id == event.event_id and entry.kind in kinds:
+                        return entry
+
+    async def idle(self) -> None:
+        """Return when no event runs or waits any more."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                stats = await self.queue.run(moves.stats(now=time.time()))
+                if not stats.active + stats.retrying + stats.delayed:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def sweep_for_ever(self) -> None:
+        """Do what the timers do, only more often."""
+        while True:
+            with contextlib.suppress(QueueError):
+                await self.sweep()
+            await asyncio.sleep(0.1)
 
 
 @contextlib.asynccontextmanager
-async def arena(folder: Path, redis: RedisServer, given: World | None = None) -> AsyncIterator[Arena]:
-    """An arena in this event loop."""
-    now = time.time()
+async def arena(
+    folder: Path, redis: RedisServer, given: World | None = None, **more: Any
+) -> AsyncIterator[Arena]:
+    """An arena in this event loop, swept as by timers."""
     given = given or world()
-    exchange = Trapped(given, given.clock.start or now)
+    exchange = Trapped(given, given.clock.start or time.time())
     sim = await serve(exchange)
     try:
         async with AsyncQueue(redis.url, timeout=2.0) as queue:
-            yield Arena(folder, redis, sim, queue)
+            made = Arena(folder, redis, sim, queue, **more)
+            sweeper = asyncio.create_task(made.sweep_for_ever())
+            try:
+                yield made
+            finally:
+                sweeper.cancel()
+                await asyncio.wait({sweeper})
     finally:
         await sim.close()
 
 
 # Processes --------------------------------------------------------------------------------
+
+#: In a victim's environment: it stops itself (SIGSTOP) between its last check and each order.
+FREEZE = "CHAOS_FREEZE"
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["rebalancer.processor.start"])
@@ -238,7 +156,19 @@ def _process(files: Files, environment: dict[str, str], log: Path) -> None:
     import logging
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    if environment.get(FREEZE):
+        _freeze_before_sending()
     start.main(load(files, environment))
+
+
+def _freeze_before_sending() -> None:
+    place = trading.place
+
+    def frozen_place(*args: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return place(*args, **more)
+
+    setattr(trading, "place", frozen_place)  # noqa: B010 - a signature of its own
 
 
 class Victim:
@@ -270,7 +200,7 @@ class Victim:
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
-    async def dead(self, *, deadline: float = DEADLINE) -> None:
+    async def dead(self, *, deadline: float = 10.0) -> None:
         """Return when it is dead."""
         process = self._process
         assert process is not None
@@ -301,28 +231,45 @@ async def running(*victims: Victim) -> AsyncIterator[None]:
 # What must hold ---------------------------------------------------------------------------
 
 
+#: What is played in an arena; it returns the events that must be complete in the end.
+Play = Callable[[Arena], Awaitable[Sequence[Event]]]
+
+
+async def survived(folder: Path, plays: Mapping[str, Play]) -> dict[str, list[str]]:
+    """Play all of them at once, each in an arena of its own; the wounds of those that bled."""
+    clean = await _clean_run(folder)
+    names = list(plays)
+    ends = await asyncio.gather(
+        *(_played(folder / str(n), plays[name], clean) for n, name in enumerate(names)),
+        return_exceptions=True,
+    )
+    bled: dict[str, list[str]] = {}
+    for name, end in zip(names, ends, strict=True):
+        if isinstance(end, BaseException):
+            bled[name] = [f"{type(end).__name__}: {end}"]
+        elif end:
+            bled[name] = end
+    return bled
+
+
+async def _played(folder: Path, play: Play, clean: dict[str, dict[str, Decimal]]) -> list[str]:
+    with redis_server(folder / "redis", *DURABLE) as redis:
+        async with arena(folder, redis) as system:
+            events = await play(system)
+            return await wounds(system, events, clean)
+
+
 _CLEAN: dict[str, dict[str, Decimal]] = {}
 
 
-async def clean_run(folder: Path, redis: RedisServer) -> dict[str, dict[str, Decimal]]:
+async def _clean_run(folder: Path) -> dict[str, dict[str, Decimal]]:
     """What each account holds after one undisturbed run; found out once."""
     if not _CLEAN:
-        folder.mkdir()
-        async with arena(folder, redis) as quiet, quiet.processor():
-            await quiet.settle_down(await quiet.both())
-            _CLEAN.update({account: quiet.exchange.shares(account) for account in BOTH})
-        async with AsyncQueue(redis.url, timeout=2.0) as queue:
-            await queue.run(moves.stats(now=time.time()))
-        await _forget(redis)
+        with redis_server(folder / "clean" / "redis") as redis:
+            async with arena(folder / "clean", redis) as quiet, quiet.processor():
+                await quiet.settle_down(await quiet.both())
+                _CLEAN.update({account: quiet.exchange.shares(account) for account in BOTH})
     return _CLEAN
-
-
-async def _forget(redis: RedisServer) -> None:
-    """Empty the server."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", redis.port)
-    writer.write(b"FLUSHALL\r\n")
-    await reader.readline()
-    writer.close()
 
 
 async def wounds(
@@ -332,7 +279,9 @@ async def wounds(
 ) -> list[str]:
     """Everything that is wrong once all events are complete; empty if nothing is."""
     exchange = system.exchange
-    found = [f"{ref} of {a} was sent {n} times" for (a, ref), n in exchange.sent.items() if n > 1]
+    found = [
+        f"{ref} of {a} was sent {n} times" for (a, ref), n in exchange.sent.items() if n > 1
+    ]
     for account in BOTH:
         have, want = exchange.shares(account), clean[account]
         for symbol in sorted(have.keys() | want.keys()):
@@ -341,6 +290,10 @@ async def wounds(
                 found.append(f"{account} holds {off:+} {symbol} against a clean run")
         if exchange.least_cash.get(account, Decimal(0)) < 0:
             found.append(f"{account} had {exchange.least_cash[account]} in cash")
+        if exchange.least_shares.get(account, Decimal(0)) < 0:
+            found.append(f"{account} was short {exchange.least_shares[account]} shares")
+        if exchange.cash(account) < RESERVE[account]:
+            found.append(f"{account} has {exchange.cash(account)} left of its reserve")
         if intents := await system.queue.run(moves.open_intents(account)):
             found.append(f"open intents: {[i.order.order_ref for i in intents]}")
     found += [f"left open: {o.order.order_ref}" for o in exchange.open_orders()]
@@ -362,11 +315,9 @@ async def queue_wounds(system: Arena, events: Sequence[Event]) -> list[str]:
     while entries := await system.queue.watch(position, wait=0.01):
         position = entries[-1].id
         completed.update(e.event_id for e in entries if e.kind == "completed")
-    for event in events:
-        if completed[event.event_id] != 1:
-            found.append(f"{event.event_id} was completed {completed[event.event_id]} times")
+    found += [
+        f"{event.event_id} was completed {completed[event.event_id]} times"
+        for event in events
+        if completed[event.event_id] != 1
+    ]
     return found
-
-
-OPEN_MARKETS = Clock(always_open=True)
-_ = (SPY, OPEN_MARKETS)
