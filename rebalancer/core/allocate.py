@@ -54,10 +54,9 @@ _ROUNDS = (
     (250, (_Round(12, 0, 0.5), _Round(12, 0, 1.0))),
     (inf, (_Round(10, 0, 0.5),)),
 )
-#: Small accounts have the most to gain from a share more or less, and the time to look twice.
-_FEW, _RESTARTS = 12, 2
-#: Sales tried together: of the cheapest share, the second cheapest, …, how many.
-_SALES = ((0, 1), (1, 1), (2, 1), (3, 1), (0, 2), (0, 4), (0, 8), (1, 2))
+#: Sales tried together: one share of so many of the cheapest, then two, then four.
+_SALES = ((1.0, 6), (2.0, 8), (4.0, 8))
+_SALES_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +143,10 @@ class _Search:
     def run(self) -> _Tally:
         t, starved = self.start()
         if not starved:
-            t = self.improve(t)
-            for _ in range(_RESTARTS if len(t.n) <= _FEW else 0):
-                # What is above target steps down, and the search begins again from there.
-                down = (t.d > 0) & (t.n > self.lim.low)
-                other = self.improve(self.tally(t.n - down))
-                if other.drift >= t.drift - self.eps:
-                    break
-                t = other
+            t, edge = self.lift(self.fill(t))
+            for look in self.rounds:
+                t = self.combine(t, edge, look)
+            t = self.top_up(t)
         kept = self.worthwhile(t)
         while not starved and kept is not t and kept.n.any():
             # What was left out as idle may have held the cash of something that is not.
@@ -160,12 +155,6 @@ class _Search:
                 break
             kept = t
         return kept
-
-    def improve(self, t: _Tally) -> _Tally:
-        t, edge = self.lift(self.fill(t))
-        for look in self.rounds:
-            t = self.combine(t, edge, look)
-        return self.top_up(t)
 
     # Figures ------------------------------------------------------------------------------
 
@@ -350,12 +339,9 @@ class _Search:
         spare = t.n - self.lim.low
         able = np.flatnonzero(spare > 0)
         able = able[np.argsort(p.price[able], kind="stable")]
-        # One, two, four and eight of a kind together are up to fifteen of it.
         lots = [
-            (able[rank], float(lot))
-            for rank, lot in _SALES
-            if rank < len(able) and spare[able[rank]] >= 2 * lot - 1
-        ]
+            (k, lot) for lot, most in _SALES for k in able[:most] if spare[k] >= 2 * lot - 1
+        ][:_SALES_MOST]
         if not lots:
             return None
         who = np.array([k for k, _ in lots])

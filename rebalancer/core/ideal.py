@@ -63,15 +63,15 @@ def _spare(p: Problem, cash: float, value: float) -> float:
     """How much of the ``cash`` above the reserve may be put to work, sells aside.
 
     All of it but the allowance on what is held already, if it is more than a filled plan can
-    have left: the allowance on the whole base, for what was sold and bought at better prices
-    than the worst, and less than one share. If not, only what is above that allowance, too.
+    have left: the allowance once more, for what was sold and bought at better prices than the
+    worst, and less than one share. If not, only what is above that allowance, too.
     """
     # The reserve shrank by its share of the commissions, which is no money to spend.
     fees = np.minimum(np.maximum(p.held * p.fee_share, p.fee_min), p.held * p.fee_max)
-    spare = cash - p.slippage * value - p.reserve / p.base * float(fees.sum())
-    unused = p.slippage * p.base
+    allowance = p.slippage * value
+    spare = cash - allowance - p.reserve / p.base * float(fees.sum())
     share = float(p.price.max(initial=0.0, where=p.buyable & (p.weight > 0)))
-    return spare if spare > unused + share else spare - unused
+    return spare if spare > allowance + share else spare - allowance
 
 
 def leave_alone(limits: Limits, which: Mask) -> Limits:
