@@ -61,6 +61,10 @@ def _completed(data: Mapping[str, Any]) -> str:
     return f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.3%}"
 
 
+def _alert(data: Mapping[str, Any]) -> str:
+    return f"{data['title']}: {data['text']} {data['remedy']}"
+
+
 _WORDS = {
     "queued": _queued,
     "rerun": _queued,
@@ -83,4 +87,5 @@ _WORDS = {
     "reclaimed": lambda data: f"from {data['worker'] or 'nobody'}",
     "dead": lambda data: f"{data['reason']}: {data['error']}",
     "completed": _completed,
+    "alert": _alert,
 }

@@ -83,9 +83,13 @@ def allocate(problem: Problem) -> Allocation:
         search = _Search(problem, lim)
         best = search.run()
         small = (best.n != 0) & (np.abs(best.n) * problem.price < problem.min_order)
-        if not small.any():
+        if small.any():
+            lim = leave_alone(lim, small)
+        elif best.n.any() and lim.budget < lim.cash:
+            # There is something to do, so what earlier plans left over is put to work, too.
+            lim = replace(lim, budget=lim.cash)
+        else:
             break
-        lim = leave_alone(lim, small)
     want, fee = search.ideal, search.ideal_fee
     if abs(best.fee - fee) > _SETTLED * problem.base:
         fee = best.fee
@@ -111,18 +115,14 @@ class _Tally:
     d: Column
     signed: float
     total: float
-    #: What is left of worst cash, net cash and turnover; negative where broken.
-    worst: float
-    net: float
+    #: What is left of the budget at the worst prices, and of the turnover; negative where
+    #: broken.
+    slack: float
     turnover: float
 
     @property
     def drift(self) -> float:
         return (self.total + abs(self.signed)) / 2
-
-    @property
-    def slack(self) -> float:
-        return min(self.worst, self.net)
 
 
 class _Search:
@@ -172,8 +172,7 @@ class _Search:
             d=d,
             signed=self.off_sum + net + self.weights * fee,
             total=float(np.abs(d).sum()),
-            worst=lim.worst - net - p.slippage * gross - fee,
-            net=lim.net - net * (1 + p.slippage) - fee,
+            slack=lim.budget - net - p.slippage * gross - fee,
             turnover=p.turnover - gross,
         )
 
@@ -182,7 +181,7 @@ class _Search:
         return min(t.slack, t.turnover) >= -self.eps
 
     def steps(self, t: _Tally, at: Indices, step: Column) -> Column:
-        """Change of sum d, sum |d|, worst cash, net cash and turnover, a row each."""
+        """Change of sum d, sum |d|, cash at the worst prices and turnover, a row each."""
         p = self.p
         price, was, dev = p.price[at], t.n[at], t.d[at]
         share, least, most = p.fee_share[at], p.fee_min[at], p.fee_max[at]
@@ -190,20 +189,18 @@ class _Search:
         more = np.abs(was + step)
         gross = (more - np.abs(was)) * price
         fee = np.minimum(np.maximum(more * share, least), more * most) - t.fees[at]
-        net = moved * (1 + self.p.slippage) + fee
         tilt = float(p.weight.dot(np.sign(t.d)))
         bent = np.abs(dev + moved) - np.abs(dev) + fee * tilt
         return np.array(
-            (moved + fee * self.weights, bent, moved + p.slippage * gross + fee, net, gross)
+            (moved + fee * self.weights, bent, moved + p.slippage * gross + fee, gross)
         )
 
     def judge(self, t: _Tally, changes: Column) -> tuple[Column, Column, Column]:
         """Of each column of changes: value above and below target, and cash it is short of."""
         signed, total = changes[0] + t.signed, changes[1] + t.total
-        worst = (changes[2] - t.worst) / (1 - self.p.slippage)
-        short = np.maximum(worst, (changes[3] - t.net) / (1 + self.p.slippage))
+        short = (changes[2] - t.slack) / (1 - self.p.slippage)
         if t.turnover < inf:
-            short[changes[4] > t.turnover + self.eps] = inf
+            short[changes[3] > t.turnover + self.eps] = inf
         return (total + signed) / 2, (total - signed) / 2, short
 
     def best(self, t: _Tally, changes: Column) -> int:
@@ -252,7 +249,7 @@ class _Search:
         room = np.floor(_TICK - t.d / p.price)
         room = np.where(t.n < self.lim.high, np.maximum(room, 0.0), 0.0)
         value = float(room.dot(p.price))
-        left = min(min(t.worst, t.net) / (1 + p.slippage), t.turnover)
+        left = min(t.slack / (1 + p.slippage), t.turnover)
         while value > self.eps and left > self.eps:
             more = self.tally(t.n + np.floor(min(1.0, left / value) * room + _TICK))
             if self.fits(more):
@@ -268,7 +265,7 @@ class _Search:
         changes = self.steps(t, free, np.ones(len(free)))
         gain = -changes[1] / self.p.price[free]
         order = np.argsort(-np.round(gain, 9), kind="stable")
-        sums = np.zeros((5, len(free) + 1))
+        sums = np.zeros((4, len(free) + 1))
         np.cumsum(changes[:, order], axis=1, out=sums[:, 1:])
         cut = self.best(t, sums)
         n = t.n.copy()
@@ -281,7 +278,7 @@ class _Search:
         if not len(near):
             return t
         tables = self.steps(t, np.tile(near, len(options)), options.ravel())
-        changes = _combined(tables.reshape(5, len(options), len(near)))
+        changes = _combined(tables.reshape(4, len(options), len(near)))
         over, under, short = self.judge(t, changes)
         drift = np.maximum(over, under)
         drift[short > self.eps] = inf
@@ -367,7 +364,7 @@ class _Search:
             free = np.flatnonzero((t.n < self.lim.high) & affordable)
             if not len(free):
                 return t
-            changes = np.zeros((5, len(free) + 1))
+            changes = np.zeros((4, len(free) + 1))
             changes[:, 1:] = self.steps(t, free, np.ones(len(free)))
             best = self.best(t, changes)
             if best == 0:
@@ -378,7 +375,7 @@ class _Search:
 
     def worthwhile(self, t: _Tally) -> _Tally:
         """Leave out trades, or the whole plan, that cost more than the drift they remove."""
-        solvent = self.lim.worst >= 0
+        solvent = self.lim.budget >= 0
         while t.n.any():
             moved = t.n * self.p.price
             loss = np.abs(t.d - moved) - np.abs(t.d) + np.abs(t.signed - moved) - abs(t.signed)

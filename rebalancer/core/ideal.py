@@ -7,12 +7,10 @@ cash deviates by ``-sum(d)``, since money only moves between them, so
 
 **Subject to**, with the signed shares to trade and their commissions,
 
-* *worst*: cash stays at the reserve even if every buy fills the whole allowance above its
-  price and every sell the whole allowance below;
-* *net*: what is spent beyond the proceeds of sells leaves, beside the reserve, the allowance
-  on everything held. This depends on where a plan ends, not on where it starts, so an
-  account whose plan was filled finds no reason to trade again in the allowance that was not
-  needed;
+* *cash*: even if every buy fills the whole allowance above its price and every sell the whole
+  allowance below, no more is spent than the plan's budget. That is all cash above the reserve,
+  unless it may be what earlier plans left over because they filled at better prices than the
+  worst: see ``_budget``;
 * the turnover cap, and per symbol what may be sold and whether it may be bought.
 """
 
@@ -36,9 +34,9 @@ class Limits:
     #: Signed whole shares: no less, no more than may be traded.
     low: Column
     high: Column
-    #: Cash that trades may take at the worst price, and net of sells at the allowance.
-    worst: float
-    net: float
+    #: Cash that trades may take at the worst price: of all there is, what may be put to work.
+    cash: float
+    budget: float
     #: Money too small to matter.
     eps: float
 
@@ -47,31 +45,33 @@ def limits(problem: Problem) -> Limits:
     """Make out the constraints of ``problem``; resting symbols rest."""
     p = problem
     value = p.held * p.price
-    worst = p.cash - p.reserve
     high = np.where(p.buyable & ~p.resting, np.inf, 0.0)
     return Limits(
         value=value,
         low=np.where(p.resting, 0.0, -p.sellable),
         high=high,
-        worst=worst,
-        net=max(0.0, p.cash - p.opening, _spare(p, worst, float(value.sum()))),
+        cash=p.cash - p.reserve,
+        budget=_budget(p, p.opening - p.reserve, float(value.sum())) + p.cash - p.opening,
         eps=EPS * max(p.base, abs(p.cash)),
     )
 
 
-def _spare(p: Problem, cash: float, value: float) -> float:
-    """How much of the ``cash`` above the reserve may be put to work, sells aside.
+def _budget(p: Problem, excess: float, value: float) -> float:
+    """How much of the cash above the reserve may be put to work, sells aside.
 
-    All of it but the allowance on what is held already, if it is more than a filled plan can
-    have left: the allowance once more, for what was sold and bought at better prices than the
-    worst, and less than one share. If not, only what is above that allowance, too.
+    A plan that bought and sold ``gross`` and filled at its reference prices leaves the
+    allowance on that, and a rest ``r`` for which it found no use. With a budget of at most
+    ``r``, whatever the next plan could do, the first could have done as well: there is
+    nothing to do. ``gross`` is at most twice the value held now, and ``r`` seldom as much as
+    a share. What exceeds both must be new money, and all of it is spent.
     """
     # The reserve shrank by its share of the commissions, which is no money to spend.
     fees = np.minimum(np.maximum(p.held * p.fee_share, p.fee_min), p.held * p.fee_max)
-    allowance = p.slippage * value
-    spare = cash - allowance - p.reserve / p.base * float(fees.sum())
+    left = 2 * p.slippage * value + p.reserve / p.base * float(fees.sum())
     share = float(p.price.max(initial=0.0, where=p.buyable & (p.weight > 0)))
-    return spare if spare > allowance + share else spare - allowance
+    if excess > left + share or excess <= 0:
+        return excess
+    return max(0.0, excess - left)
 
 
 def leave_alone(limits: Limits, which: Mask) -> Limits:
@@ -100,13 +100,13 @@ def ideal(p: Problem, lim: Limits, fee: float, aside: float) -> tuple[Column, bo
     buys = float(change[buying].sum())
     sells = buys - float(change.sum())
     up, down = 1 + p.slippage, 1 - p.slippage
-    room = min((lim.net - aside) / up + sells, (lim.worst - aside + sells * down) / up)
+    room = (lim.budget - aside + sells * down) / up
     starved = False
     if room < buys:
         if room >= 0:
             want = np.where(buying, _scaled(lim.value, target, buying, room), want)
         else:
-            short = max((aside - lim.net) / up, (aside - lim.worst) / down)
+            short = (aside - lim.budget) / down
             want = np.minimum(want, lim.value)
             want, starved = _sold_down(lim, target, want, floor, short)
     return capped(lim, want, p.turnover), starved

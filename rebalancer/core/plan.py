@@ -10,7 +10,6 @@ kept in Decimals here.
 from __future__ import annotations
 
 import hashlib
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, localcontext
@@ -104,7 +103,26 @@ class Plan:
     #: Drift after this plan less drift after the best plan with fractional shares, >= 0.
     gap: Decimal
     target: Target
-    hash: str
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that name what is to be traded, and what that is planned on."""
+        named = (self.account_id, self.currency, self.target.hash)
+        money = (self.net_liquidation, self.base, self.reserve, self.cash_before)
+        rows = [
+            (
+                line.symbol,
+                line.con_id,
+                line.trade,
+                line.limit_price,
+                line.held,
+                line.price,
+                line.rate,
+            )
+            for line in self.lines
+        ]
+        text = "\n".join(" ".join(map(_plainly, row)) for row in (named, money, *rows))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def target_hash(self) -> str:
@@ -132,8 +150,9 @@ def plan(
 ) -> Plan:
     """Plan the whole-share orders that bring ``account`` closest to ``target``.
 
-    ``opening_cash`` is for the plan that follows on sells: the cash before them, down to
-    which it may spend again. ``commissions`` gives the price list for a currency.
+    ``opening_cash`` is for a plan that follows on trades of the same rebalance: the cash
+    before them. What came in since is there to be spent, not left over from earlier
+    plans. ``commissions`` gives the price list for a currency.
 
     Raises:
         StaleDataError: a price, rate or balance is missing or impossible, of a kind the
@@ -174,7 +193,6 @@ def _nothing(account: Account, target: Target) -> Plan:
         est_commission=_ZERO,
         gap=_ZERO,
         target=target,
-        hash=_digest((account.account_id, account.currency, target.hash)),
     )
 
 
@@ -257,7 +275,6 @@ def _written(
         min(allocation.drift_ideal, allocation.drift_after),
     )
     before, after, ideal = (_RATIO.divide(Decimal(repr(drift)), base) for drift in drifts)
-    amounts = (float(x) for x in (account.net_liquidation, base, found.reserve))
     return Plan(
         account_id=account.account_id,
         currency=account.currency,
@@ -273,14 +290,6 @@ def _written(
         est_commission=orders.fee,
         gap=after - ideal,
         target=target,
-        hash=_digest(
-            (account.account_id, account.currency, *amounts, *found.symbols, *orders.limits),
-            array("q", [i.con_id for i in found.instruments]).tobytes(),
-            array("q", orders.trades).tobytes(),
-            problem.price.tobytes(),
-            problem.held.tobytes(),
-            problem.weight.tobytes(),
-        ),
     )
 
 
@@ -309,9 +318,6 @@ def _why_not(found: Survey, problem: Problem, k: int, off: float) -> str:
     return "no cash to spare" if off > 0 else "not worth its cost"
 
 
-def _digest(named: Sequence[object], *columns: bytes) -> str:
-    """Twelve hex digits over what is to be traded, and the figures it was planned on."""
-    digest = hashlib.blake2b("\n".join(map(str, named)).encode(), digest_size=6)
-    for column in columns:
-        digest.update(column)
-    return digest.hexdigest()
+def _plainly(value: object) -> str:
+    """A value as text; numbers that are equal read alike, ``1.50`` as ``1.5``."""
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

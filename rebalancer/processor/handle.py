@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from rebalancer.core.account import Account, Instrument
@@ -60,7 +61,9 @@ async def rebalance(run: Run) -> Result:
     require_open(run, (await _targeted(run, target)).values())
     settled = await settle_unfinished(run)
     account = await read_cleared(run, target)
-    first = plan(account, target, policy)
+    # What its own earlier passes sold is there to be spent; nothing of it is left over.
+    opening = Decimal(0) if await run.queue.run(moves.has_traded(run.event.event_id)) else None
+    first = plan(account, target, policy, opening_cash=opening)
     require_open(run, _traded(first, account))
     await run.note("planned", report.plan_json(first))
 
@@ -73,7 +76,12 @@ async def rebalance(run: Run) -> Result:
         account = await read_planned_around(run, target)
         _require_untouched(before, account, first)
         # A sell that did not fill funds nothing: only the cash that has come is spent.
-        second = plan(account, target, policy.buying_only(account.instruments))
+        second = plan(
+            account,
+            target,
+            policy.buying_only(account.instruments),
+            opening_cash=before.total_cash if opening is None else opening,
+        )
         await run.note("replanned", report.plan_json(second))
         buys = second.buys
     if buys:

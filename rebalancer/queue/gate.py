@@ -29,6 +29,11 @@ def begin_pass(lease: Lease, *, now: float) -> Move[int]:
     )
 
 
+def has_traded(event_id: str) -> Move[bool]:
+    """Whether the event, not complete yet, has begun a pass: it may have sent orders."""
+    return command("HGET", keys.PASSES, event_id, parse=lambda reply: reply is not None)
+
+
 def record_intents(lease: Lease, intents: Sequence[Intent], *, now: float) -> Move[Recorded]:
     """Write orders down before they are sent, and learn which may be sent.
 

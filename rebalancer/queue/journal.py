@@ -44,6 +44,20 @@ def note_event(
     return note(kind, data, now=now, event_id=subject)
 
 
+def alert(
+    title: str,
+    text: str,
+    *,
+    now: float,
+    remedy: str = "",
+    event_id: str = "",
+    account_id: str = "",
+) -> Move[None]:
+    """Put down what a person has to know: what happened, and what they can do about it."""
+    data = {"title": title, "text": text, "remedy": remedy}
+    return note("alert", data, now=now, event_id=event_id, account_id=account_id)
+
+
 def read(after_id: str = START, *, limit: int = 100) -> Move[tuple[Entry, ...]]:
     """Up to ``limit`` entries that follow ``after_id``, oldest first."""
     return command(

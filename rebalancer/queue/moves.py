@@ -22,12 +22,13 @@ from rebalancer.queue.gate import (
     begin_pass,
     halt,
     halts,
+    has_traded,
     open_intents,
     record_intents,
     resume,
     settle_intent,
 )
-from rebalancer.queue.journal import note, note_event
+from rebalancer.queue.journal import alert, note, note_event
 from rebalancer.queue.move import Move, new_request, proof
 from rebalancer.queue.scripts import Argument
 from rebalancer.queue.values import (
@@ -43,6 +44,7 @@ from rebalancer.queue.values import (
 )
 
 __all__ = [
+    "alert",
     "begin_pass",
     "bury",
     "clear",
@@ -52,6 +54,7 @@ __all__ = [
     "enqueue",
     "halt",
     "halts",
+    "has_traded",
     "heartbeat",
     "heartbeat_daemon",
     "lease",

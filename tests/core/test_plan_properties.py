@@ -8,10 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rebalancer.core.account import Account
+from rebalancer.core.commission import Schedule
 from rebalancer.core.plan import Plan, plan
 from rebalancer.core.policy import Policy
 from rebalancer.core.target import Target
 from tests.core.accounts import account
+
+FREE = Schedule()
+
+
+def free(_currency: str) -> Schedule:
+    return FREE
+
+
+def trades(found: Plan) -> dict[str, int]:
+    return {line.symbol: line.trade for line in found.lines if line.trade}
+
 
 CASES = settings(max_examples=100, deadline=None, derandomize=True)
 
@@ -63,25 +75,32 @@ def test_after_perfect_fills_there_is_nothing_to_do(
     case: tuple[Account, Target, Policy],
 ) -> None:
     there, goal, policy = case
-    exact = replace(policy, slippage=Decimal(0))
-    again = plan(after(there, plan(there, goal, exact)), goal, exact)
+    again = plan(after(there, plan(there, goal, policy)), goal, policy)
     assert [line.trade for line in again.lines if line.trade] == []
 
 
 @CASES
-@given(cases())
-def test_after_buys_that_needed_no_allowance_there_is_nothing_to_do(
-    case: tuple[Account, Target, Policy],
+@given(cases(), st.sampled_from([Decimal("0.01"), Decimal("0.125"), Decimal(3), Decimal(100)]))
+def test_scaling_prices_and_cash_changes_nothing(
+    case: tuple[Account, Target, Policy], factor: Decimal
 ) -> None:
+    """Where money has no size of its own: without commissions and without a price step."""
     there, goal, policy = case
-    first = plan(there, goal, policy)
-    again = plan(after(there, first), goal, policy)
-    left = sum((abs(line.trade) * line.price for line in again.lines), Decimal(0))
-    if first.sells:
-        # What sells brought above their allowance may buy a little more, once.
-        assert left <= (3 * policy.slippage + Decimal("0.001")) * again.base
-    else:
-        assert left == 0
+    policy = replace(policy, order_type="MKT")
+    scaled = replace(
+        there,
+        net_liquidation=there.net_liquidation * factor,
+        total_cash=there.total_cash * factor,
+        cash={currency: amount * factor for currency, amount in there.cash.items()},
+        quotes={
+            symbol: replace(quote, price=quote.price * factor)
+            for symbol, quote in there.quotes.items()
+        },
+    )
+    first = plan(there, goal, policy, commissions=free)
+    again = plan(scaled, goal, policy, commissions=free)
+    assert trades(again) == trades(first)
+    assert abs(again.drift_after - first.drift_after) < Decimal("1e-8")
 
 
 @CASES
