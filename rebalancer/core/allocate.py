@@ -72,6 +72,8 @@ class Allocation:
     drift_after: float
     #: Drift of the continuous optimum under the same bounds and commissions.
     drift_ideal: float
+    #: What is left of the budget at the worst prices.
+    slack: float
 
 
 def allocate(problem: Problem) -> Allocation:
@@ -101,6 +103,7 @@ def allocate(problem: Problem) -> Allocation:
         drift_before=search.drift_before,
         drift_after=best.drift,
         drift_ideal=_drift(want - problem.weight * (problem.base - fee)),
+        slack=best.slack,
     )
 
 

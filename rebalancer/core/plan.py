@@ -9,135 +9,31 @@ kept in Decimals here.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Context, Decimal, localcontext
+from functools import partial
 from itertools import repeat
-from operator import mod, mul
-from typing import NamedTuple
 
 from rebalancer.core.account import Account
 from rebalancer.core.allocate import Allocation, allocate
 from rebalancer.core.commission import Schedule, schedule
+from rebalancer.core.planned import Plan, PlanLine, Terms
 from rebalancer.core.policy import Policy
-from rebalancer.core.problem import Column, Problem, pose, ten_thousandths
+from rebalancer.core.problem import Problem, pose, ten_thousandths
 from rebalancer.core.survey import Survey, survey
 from rebalancer.core.target import Target
 from rebalancer.errors import StaleDataError
+
+__all__ = ["Plan", "PlanLine", "plan"]
 
 #: Whatever context the caller's thread has, a plan is worked out in these.
 _MONEY = Context(prec=28)
 _RATIO = Context(prec=10)
 _ZERO = Decimal(0)
-_FOUR_PLACES = Decimal("0.0001")
-
-
-class PlanLine(NamedTuple):
-    """One symbol. Values are account currency, weights and drift shares of ``Plan.base``.
-
-    A plan has hundreds of these, which is why it is a named tuple, five times as quick to
-    make as a frozen dataclass, and why values and weights are worked out when asked for.
-    """
-
-    symbol: str
-    con_id: int
-    #: Shares held; respected working orders count as filled.
-    held: Decimal
-    #: Shares the continuous optimum would hold.
-    ideal: Decimal
-    #: Signed whole shares to trade; 0 leaves it alone.
-    trade: int
-    #: Reference price and, for limit orders, the limit, in the instrument's currency.
-    price: Decimal
-    limit_price: Decimal | None
-    #: Account currency per unit of the instrument's, and ``Plan.base``.
-    rate: Decimal
-    base: Decimal
-    #: What is aimed at: the target's weight, scaled to leave room for the reserve.
-    target_weight: Decimal
-    est_commission: Decimal
-    #: Why it is not traded although off target ("inside band", "no-sell", …); '' otherwise.
-    note: str = ""
-
-    @property
-    def value_before(self) -> Decimal:
-        """What is held is worth."""
-        return self.held * self.price * self.rate
-
-    @property
-    def value_after(self) -> Decimal:
-        """What will be held is worth, at the reference price."""
-        return (self.held + self.trade) * self.price * self.rate
-
-    @property
-    def weight_before(self) -> Decimal:
-        """Share of the base that is held."""
-        return _RATIO.divide(self.value_before, self.base)
-
-    @property
-    def weight_after(self) -> Decimal:
-        """Share of the base that will be held."""
-        return _RATIO.divide(self.value_after, self.base)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to trade and what it achieves. Deterministic; ``hash`` names its content."""
-
-    account_id: str
-    currency: str
-    net_liquidation: Decimal
-    #: The value the weights apply to: NetLiquidation less everything that is left alone.
-    base: Decimal
-    reserve: Decimal
-    lines: tuple[PlanLine, ...]
-    drift_before: Decimal
-    drift_after: Decimal
-    cash_before: Decimal
-    #: Cash after every order fills at its reference price.
-    cash_after: Decimal
-    #: Cash after every order fills at the worst price it may (limit, or slippage allowance).
-    cash_worst: Decimal
-    est_commission: Decimal
-    #: Drift after this plan less drift after the best plan with fractional shares, >= 0.
-    gap: Decimal
-    target: Target
-
-    @property
-    def hash(self) -> str:
-        """Twelve hex digits that name what is to be traded, and what that is planned on."""
-        named = (self.account_id, self.currency, self.target.hash)
-        money = (self.net_liquidation, self.base, self.reserve, self.cash_before)
-        rows = [
-            (
-                line.symbol,
-                line.con_id,
-                line.trade,
-                line.limit_price,
-                line.held,
-                line.price,
-                line.rate,
-            )
-            for line in self.lines
-        ]
-        text = "\n".join(" ".join(map(_plainly, row)) for row in (named, money, *rows))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    @property
-    def target_hash(self) -> str:
-        """Names the weights that were aimed at."""
-        return self.target.hash
-
-    @property
-    def sells(self) -> tuple[PlanLine, ...]:
-        """Lines that sell."""
-        return tuple(line for line in self.lines if line.trade < 0)
-
-    @property
-    def buys(self) -> tuple[PlanLine, ...]:
-        """Lines that buy."""
-        return tuple(line for line in self.lines if line.trade > 0)
+_ONE = Decimal(1)
+#: With more than this left of its budget, a plan keeps it whatever floats do to the last bit.
+_CERTAIN = 0.01
 
 
 def plan(
@@ -164,16 +60,18 @@ def plan(
         found = survey(account, target, policy, opening_cash)
         if found.base <= 0:
             return _nothing(account, target)
+        _require_steps(found)
         problem = pose(found, policy, commissions)
         while True:
             allocation = allocate(problem)
-            orders = _priced(found, policy, allocation)
-            short = found.reserve - orders.cash_worst
-            if short <= 0 or max(orders.trades, default=0) <= 0:
-                break
+            made = _written(account, target, policy, found, problem, allocation)
+            if allocation.slack > _CERTAIN or not made.buys:
+                return made
+            short = found.reserve - made.cash_worst
+            if short <= 0:
+                return made
             # Enough as far as floats can tell, but not quite.
             problem = replace(problem, reserve=problem.reserve + 2 * float(short))
-        return _written(account, target, found, problem, allocation, orders)
 
 
 def _nothing(account: Account, target: Target) -> Plan:
@@ -187,86 +85,43 @@ def _nothing(account: Account, target: Target) -> Plan:
         lines=(),
         drift_before=_ZERO,
         drift_after=_ZERO,
-        cash_before=account.total_cash,
-        cash_after=account.total_cash,
-        cash_worst=account.total_cash,
-        est_commission=_ZERO,
         gap=_ZERO,
+        cash_before=account.total_cash,
+        cash_expected=account.total_cash,
+        cash_sure=account.total_cash,
         target=target,
     )
 
 
-class _Orders(NamedTuple):
-    """What is to be sent, a column each, and what may come of it at worst."""
-
-    trades: Sequence[int]
-    limits: Sequence[Decimal | None]
-    fees: Sequence[Decimal]
-    fee: Decimal
-    cash_worst: Decimal
-
-
-def _priced(found: Survey, policy: Policy, allocation: Allocation) -> _Orders:
-    """Give each order its worst price; as a limit, it is rounded to the contract's step.
-
-    It is rounded towards the reference price. So the allowance is never exceeded; and an ask
-    (for a sell, a bid) within the allowance lies on a step itself, so that it is reached.
-    """
-    trades: list[int] = allocation.trade.tolist()
-    up, down = 1 + policy.slippage, 1 - policy.slippage
-    prices = [p * (up if n > 0 else down) for p, n in zip(found.prices, trades, strict=True)]
-    limits: list[Decimal | None] = [None] * len(trades)
-    if policy.order_type == "LMT":
-        steps = _steps(found)
-        beyond = map(mod, prices, steps)
-        columns = zip(prices, beyond, steps, trades, strict=True)
-        prices = [p - b if n > 0 or not b else p - b + s for p, b, s, n in columns]
-        limits = [p if n else None for p, n in zip(prices, trades, strict=True)]
-    dear = prices if found.worth is found.prices else map(mul, prices, found.rates)
-    taken = sum(map(mul, dear, trades), _ZERO)
-    fees = _decimals(allocation.commission)
-    fee = sum(fees, _ZERO)
-    return _Orders(trades, limits, fees, fee, found.sure_cash - taken - fee)
-
-
-def _steps(found: Survey) -> list[Decimal]:
-    steps = [i.min_tick for i in found.instruments]
-    if min(steps, default=_FOUR_PLACES) <= 0:
+def _require_steps(found: Survey) -> None:
+    if min([i.min_tick for i in found.instruments], default=_ONE) <= 0:
         wrong = [i.symbol for i in found.instruments if i.min_tick <= 0]
         raise StaleDataError(f"no price step for {', '.join(wrong)}")
-    return steps
-
-
-def _decimals(values: Column) -> list[Decimal]:
-    return [n * _FOUR_PLACES for n in ten_thousandths(values)]
 
 
 def _written(
     account: Account,
     target: Target,
+    policy: Policy,
     found: Survey,
     problem: Problem,
     allocation: Allocation,
-    orders: _Orders,
 ) -> Plan:
     base, size = found.base, len(found.symbols)
-    goals = found.weights
-    if found.scale != 1:
-        with localcontext(_RATIO):
-            goals = [weight * found.scale for weight in goals]
+    trades: list[int] = allocation.trade.tolist()
     columns = zip(
         found.symbols,
         [i.con_id for i in found.instruments],
         found.held,
-        _decimals(allocation.ideal),
-        orders.trades,
+        trades,
         found.prices,
-        orders.limits,
+        [i.min_tick for i in found.instruments],
         found.rates,
-        repeat(base, size),
-        goals,
-        orders.fees,
-        _notes(found, problem, orders.trades),
+        found.weights,
+        ten_thousandths(allocation.ideal),
+        ten_thousandths(allocation.commission),
+        repeat(Terms(base, found.scale, policy.slippage, policy.order_type), size),
+        _notes(found, problem, trades),
         strict=True,
     )
     drifts = (
@@ -281,14 +136,14 @@ def _written(
         net_liquidation=account.net_liquidation,
         base=base,
         reserve=found.reserve,
-        lines=tuple(map(PlanLine._make, columns)),
+        # As PlanLine._make does, without a Python call for each of hundreds.
+        lines=tuple(map(partial(tuple.__new__, PlanLine), columns)),
         drift_before=before,
         drift_after=after,
-        cash_before=account.total_cash,
-        cash_after=found.cash - sum(map(mul, found.worth, orders.trades), _ZERO) - orders.fee,
-        cash_worst=orders.cash_worst,
-        est_commission=orders.fee,
         gap=after - ideal,
+        cash_before=account.total_cash,
+        cash_expected=found.cash,
+        cash_sure=found.sure_cash,
         target=target,
     )
 
@@ -316,8 +171,3 @@ def _why_not(found: Survey, problem: Problem, k: int, off: float) -> str:
     if found.turnover.is_finite():
         return "turnover cap"
     return "no cash to spare" if off > 0 else "not worth its cost"
-
-
-def _plainly(value: object) -> str:
-    """A value as text; numbers that are equal read alike, ``1.50`` as ``1.5``."""
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

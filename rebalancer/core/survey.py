@@ -12,9 +12,10 @@ cash and positions do not explain raises instead of becoming a plan.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
+from itertools import repeat
 from operator import mul
 
 from rebalancer.core.account import Account, Instrument, Position
@@ -90,11 +91,11 @@ def survey(
     named = target.weights.keys()
     symbols = sorted(named if named >= stocks.keys() else named | stocks.keys())
     instruments, prices, rates, worth = _priced(account, symbols, policy)
-    positions = [stocks.get(s, _ZERO) for s in symbols]
+    positions = _column_of(stocks, symbols)
     value = sum(map(mul, positions, worth), _ZERO) if stocks else _ZERO
     _require_explained(account, value, others)
 
-    weights = [target.weights.get(s, _ZERO) for s in symbols]
+    weights = _column_of(target.weights, symbols)
     working = account.working
     held = positions
     if working:
@@ -194,13 +195,13 @@ def _priced(
     contracts, by_currency = account.instruments, account.rates
     if missing := set(symbols) - contracts.keys():
         raise UnknownInstrumentError(f"no contract for {', '.join(sorted(missing))}")
-    instruments = [contracts[s] for s in symbols]
+    instruments = list(map(contracts.__getitem__, symbols))
     if odd := {i.sec_type for i in instruments} - {"STK"}:
         names = ", ".join(i.symbol for i in instruments if i.sec_type in odd)
         raise UnknownInstrumentError(f"only stocks are traded, not {names} ({', '.join(odd)})")
     if unpriced := set(symbols) - account.quotes.keys():
         raise StaleDataError(f"no price for {', '.join(sorted(unpriced))}")
-    quotes = [account.quotes[s] for s in symbols]
+    quotes = list(map(account.quotes.__getitem__, symbols))
     kinds = {q.kind for q in quotes}
     if not policy.allow_delayed_prices and kinds & {"delayed", "delayed-frozen"}:
         raise StaleDataError("prices are delayed, which the policy does not allow")
@@ -218,6 +219,13 @@ def _priced(
         return instruments, prices, [_ONE] * len(symbols), prices
     rates = [by_currency[i.currency] for i in instruments]
     return instruments, prices, rates, list(map(mul, prices, rates))
+
+
+def _column_of(values: Mapping[str, Decimal], symbols: Sequence[str]) -> list[Decimal]:
+    """One value for each symbol; what has none is zero."""
+    if len(values) == len(symbols):
+        return list(map(values.__getitem__, symbols))
+    return list(map(values.get, symbols, repeat(_ZERO)))
 
 
 def _shorts(

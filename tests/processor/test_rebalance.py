@@ -45,6 +45,19 @@ async def test_a_second_run_has_nothing_to_do(system: System) -> None:
     assert len(system.sim.exchange.fills) == fills
 
 
+async def test_what_a_small_sell_brings_is_spent_again(system: System) -> None:
+    """It is less than what plans may leave over, but it was sold to be spent."""
+    async with system.processor():
+        await system.result(await system.enqueue())
+    before = system.bought()
+    system.accounts = system.accounts.replace("SPY: 60%, BND: 40%", "SPY: 59%, BND: 41%")
+    async with system.processor():
+        await system.result(await system.enqueue())
+    after = system.bought()
+    assert -3 <= after["SPY"] - before["SPY"] <= -1
+    assert after["BND"] - before["BND"] >= 12
+
+
 async def test_the_account_snapshot_is_kept_for_readers(system: System) -> None:
     async with system.processor():
         event = await system.enqueue()
