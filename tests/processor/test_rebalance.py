@@ -50,12 +50,12 @@ async def test_what_a_small_sell_brings_is_spent_again(system: System) -> None:
     async with system.processor():
         await system.result(await system.enqueue())
     before = system.bought()
-    system.accounts = system.accounts.replace("SPY: 60%, BND: 40%", "SPY: 59%, BND: 41%")
+    system.accounts = system.accounts.replace("SPY: 60%, BND: 40%", "SPY: 59.4%, BND: 40.6%")
     async with system.processor():
         await system.result(await system.enqueue())
     after = system.bought()
-    assert -3 <= after["SPY"] - before["SPY"] <= -1
-    assert after["BND"] - before["BND"] >= 12
+    assert after["SPY"] - before["SPY"] == -1
+    assert after["BND"] - before["BND"] >= 6
 
 
 async def test_the_account_snapshot_is_kept_for_readers(system: System) -> None:
