@@ -61,6 +61,10 @@ def _completed(data: Mapping[str, Any]) -> str:
     return f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.3%}"
 
 
+def _open_cancelled(data: Mapping[str, Any]) -> str:
+    return f"{data['scope']}: {len(data['cancelled'])} cancelled, {len(data['left'])} left"
+
+
 def _alert(data: Mapping[str, Any]) -> str:
     return f"{data['title']}: {data['text']} {data['remedy']}"
 
@@ -88,4 +92,5 @@ _WORDS = {
     "dead": lambda data: f"{data['reason']}: {data['error']}",
     "completed": _completed,
     "alert": _alert,
+    "open_cancelled": _open_cancelled,
 }

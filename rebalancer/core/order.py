@@ -23,6 +23,12 @@ def order_ref(event_id: str, pass_number: int, symbol: str) -> str:
     return f"rb:{digest}:{pass_number}:{symbol}"
 
 
+def symbol_of(order_ref: str) -> str:
+    """The operator's spelling of the symbol in one of our names; '' if it is not ours."""
+    parts = order_ref.split(":", 3)
+    return parts[3] if len(parts) == 4 and parts[0] == "rb" else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A whole-share order, ready to be sent. Prices are in the instrument's currency."""

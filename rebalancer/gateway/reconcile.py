@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from ib_async import ExecutionFilter
 
-from rebalancer.core.order import OpenOrder, OrderReport
+from rebalancer.core.order import OpenOrder, OrderReport, symbol_of
 from rebalancer.errors import GatewayError, GatewayUnavailableError
 from rebalancer.gateway.book import open_order
 from rebalancer.gateway.connection import Connection
@@ -107,10 +107,10 @@ async def read_all(session: Session, account_id: str, within: float) -> list[str
 
 def _under_our_symbol(report: OrderReport) -> OrderReport:
     """Fills under the operator's spelling, which our orderRef ends with."""
-    parts = report.order_ref.split(":", 3)
-    if len(parts) < 4:
+    symbol = symbol_of(report.order_ref)
+    if not symbol:
         return report
-    return replace(report, fills=tuple(replace(fill, symbol=parts[3]) for fill in report.fills))
+    return replace(report, fills=tuple(replace(fill, symbol=symbol) for fill in report.fills))
 
 
 async def open_orders(connection: Connection, account_id: str) -> tuple[OpenOrder, ...]:

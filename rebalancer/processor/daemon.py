@@ -28,7 +28,7 @@ from rebalancer.errors import (
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.market import Contracts
 from rebalancer.logs import event_context
-from rebalancer.processor import upkeep
+from rebalancer.processor import halting, upkeep
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
 from rebalancer.processor.run import Deadlines, Portfolio, Run
@@ -134,6 +134,7 @@ class Processor:
             asyncio.create_task(self.gateway.run()),
             asyncio.create_task(upkeep.say_alive(self, self._queue, self._limits.beat)),
             asyncio.create_task(upkeep.mind_orders(self, self._queue, self._limits.unminded)),
+            asyncio.create_task(halting.mind_halts(self, self._queue, self._deadlines)),
         ]
         taking = asyncio.create_task(self._take_events())
         stopping = asyncio.create_task(self._stopping.wait())

@@ -105,18 +105,22 @@ def check_scope(scope: str) -> str:
     raise PermanentError(f"{scope!r} is not all, account:<id> or symbol:<symbol>")
 
 
-def halt(scope: str, *, now: float, reason: str) -> Move[Halt]:
+def halt(scope: str, *, now: float, reason: str, cancel_open: bool = False) -> Move[Halt]:
     """Stop new orders of ``scope`` from this moment, until ``resume``.
+
+    With ``cancel_open`` every processor cancels its working orders in the scope, and answers
+    with a journal entry ``open_cancelled`` that names ``Halt.request`` and what is left.
 
     Raises:
         PermanentError: ``scope`` is not ``all``, ``account:<id>`` or ``symbol:<symbol>``.
     """
-    stored = codec.dumps({"reason": reason, "at": now})
+    request = new_request()
+    made = Halt(check_scope(scope), reason, now, cancel_open, request if cancel_open else "")
+    stored = codec.dumps(
+        {"reason": reason, "at": now, "cancel_open": cancel_open, "request": made.request}
+    )
     return Move(
-        "halt",
-        (keys.answer(new_request()),),
-        (stamp(now), check_scope(scope), stored),
-        lambda _reply: Halt(scope, reason, now),
+        "halt", (keys.answer(request),), (stamp(now), scope, stored), lambda _reply: made
     )
 
 
@@ -134,6 +138,19 @@ def resume(scope: str, *, now: float) -> Move[bool]:
     )
 
 
+def last_ring() -> Move[str]:
+    """The id of the last change of the halts, to wait from with ``AsyncQueue.ring``."""
+    return command(
+        "XREVRANGE",
+        keys.BELL,
+        "+",
+        "-",
+        "COUNT",
+        "1",
+        parse=lambda reply: reply[0][0].decode() if reply else "0-0",
+    )
+
+
 def halts() -> Move[Mapping[str, Halt]]:
     """Every halt in force, by scope."""
     return command("HGETALL", keys.HALTS, parse=_halts)
@@ -145,7 +162,13 @@ def _halts(reply: list[bytes]) -> Mapping[str, Halt]:
         name = scope.decode(errors="replace")
         try:
             stored = codec.loads(raw)
-            found[name] = Halt(name, str(stored["reason"]), float(stored["at"]))
+            found[name] = Halt(
+                name,
+                str(stored["reason"]),
+                float(stored["at"]),
+                stored.get("cancel_open") is True,
+                str(stored.get("request", "")),
+            )
         except (ValueError, KeyError, TypeError):
             # Whatever it says, somebody put it there to stop orders.
             found[name] = Halt(name, raw.decode(errors="replace"), 0.0)

@@ -17,6 +17,7 @@ ORPHANS = "rebalance_orphans"
 FENCE = "rebalance_fence"
 PASSES = "rebalance_passes"
 HALTS = "rebalance_halts"
+BELL = "rebalance_halt_bell"
 DAEMONS = "rebalance_daemons"
 SNAPSHOTS = "rebalance_snapshots"
 

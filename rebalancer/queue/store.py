@@ -45,9 +45,11 @@ def _pop(seconds: float) -> bytes:
     return b"*%d\r\n%b" % (len(parts), scripts.pack(parts))
 
 
-def _watch(after_id: str, seconds: float, limit: int) -> bytes:
+def _watch(
+    after_id: str, seconds: float, limit: int = 100, stream: str = keys.JOURNAL
+) -> bytes:
     block = str(max(1, round(seconds * 1000)))
-    parts = ("XREAD", "COUNT", str(limit), "BLOCK", block, "STREAMS", keys.JOURNAL, after_id)
+    parts = ("XREAD", "COUNT", str(limit), "BLOCK", block, "STREAMS", stream, after_id)
     return b"*%d\r\n%b" % (len(parts), scripts.pack(parts))
 
 
@@ -268,6 +270,14 @@ class AsyncQueue:
         Raises as ``Queue.run``.
         """
         return _entries(await self._once(_watch(after_id, wait, limit), wait))
+
+    async def ring(self, after_id: str, *, wait: float) -> str:
+        """Return at the first change of the halts after ``after_id``, with its id.
+
+        ``after_id`` itself if none came in ``wait`` seconds. Raises as ``Queue.run``.
+        """
+        reply = await self._once(_watch(after_id, wait, stream=keys.BELL), wait)
+        return str(reply[0][1][-1][0].decode()) if reply else after_id
 
     async def _resending(self, packed: bytes) -> Any:
         try:

@@ -178,6 +178,10 @@ class Halt:
     reason: str
     #: Unix seconds; 0 when the stored value is unreadable (it halts all the same).
     at: float
+    #: Orders in the scope that work already are to be cancelled, too.
+    cancel_open: bool = False
+    #: Names this halt in the answers to it.
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@
 if redis.call('HDEL', halts, ARGV[2]) == 0 then
   return answer('0')
 end
+redis.call('XADD', bell, 'MAXLEN', 8, '*', 'resume', ARGV[2])
 note('resume', '', string.match(ARGV[2], '^account:(.*)') or '',
   '{"scope":' .. cjson.encode(ARGV[2]) .. '}')
 return answer('1')

@@ -8,7 +8,7 @@ local delayed, dead = 'delayed_execution_set', 'rebalance_dead_letter'
 local leases, parked = 'rebalance_leases', 'rebalance_parked'
 local orphans, fence = 'rebalance_orphans', 'rebalance_fence'
 local journal, passes = 'rebalance_journal', 'rebalance_passes'
-local halts = 'rebalance_halts'
+local halts, bell = 'rebalance_halts', 'rebalance_halt_bell'
 
 -- ARGV[1] is always the caller's time: Unix seconds as text. The text is stored as it came,
 -- because Lua would print no more than 14 digits of it.
