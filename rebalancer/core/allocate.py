@@ -87,7 +87,7 @@ def allocate(problem: Problem) -> Allocation:
         small = (best.n != 0) & (np.abs(best.n) * problem.price < problem.min_order)
         if small.any():
             lim = leave_alone(lim, small)
-        elif best.n.any() and lim.budget < lim.cash:
+        elif best.n.any() and lim.budget < lim.cash and problem.spent is None:
             # There is something to do, so what earlier plans left over is put to work, too.
             lim = replace(lim, budget=lim.cash)
         else:

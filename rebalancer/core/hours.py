@@ -119,6 +119,11 @@ def next_open(sessions: Sessions, now: float) -> float | None:
     return sessions[index][0] if index < len(sessions) else None
 
 
+def next_close(sessions: Sessions, now: float) -> float | None:
+    """Give the first close after ``now``; ``None`` when none is published."""
+    return next((closes for _, closes in sessions if closes > now), None)
+
+
 def common_open(many: Iterable[Sessions], now: float) -> bool:
     """Whether every one is open at ``now``; with none to ask, nothing is in the way."""
     return all(is_open(sessions, now) for sessions in many)

@@ -51,7 +51,7 @@ def limits(problem: Problem) -> Limits:
         low=np.where(p.resting, 0.0, -p.sellable),
         high=high,
         cash=p.cash - p.reserve,
-        budget=_budget(p, p.opening - p.reserve, float(value.sum())) + p.cash - p.opening,
+        budget=_budget(p, p.cash - p.reserve, float(value.sum())),
         eps=EPS * max(p.base, abs(p.cash)),
     )
 
@@ -65,6 +65,9 @@ def _budget(p: Problem, excess: float, value: float) -> float:
     nothing to do. ``gross`` is at most twice the value held now, and ``r`` seldom as much as
     a share. What exceeds both must be new money, and all of it is spent.
     """
+    if p.spent is not None:
+        # The same rebalance goes on: only the allowance of its own buys is left alone.
+        return min(excess, max(0.0, excess - p.slippage * p.spent))
     # The reserve shrank by its share of the commissions, which is no money to spend.
     fees = np.minimum(np.maximum(p.held * p.fee_share, p.fee_min), p.held * p.fee_max)
     left = 2 * p.slippage * value + p.reserve / p.base * float(fees.sum())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from rebalancer.core.policy import OrderType
+from rebalancer.core.policy import OrderType, Urgency
 
 Action = Literal["BUY", "SELL"]
 #: ``working`` may still fill; every other status is final.
@@ -40,10 +40,12 @@ class Order:
     action: Action
     quantity: int
     order_type: OrderType
-    #: Rounded to the contract's tick; ``None`` for MKT.
+    #: Rounded to the contract's tick; ``None`` for MKT and MOC.
     limit_price: Decimal | None
     outside_rth: bool = False
     tif: str = "DAY"
+    #: Of an ADAPTIVE order.
+    urgency: Urgency = "normal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ kept in Decimals here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Context, Decimal, localcontext
 from functools import partial
@@ -41,14 +41,14 @@ def plan(
     target: Target,
     policy: Policy,
     *,
-    opening_cash: Decimal | None = None,
+    spent: Decimal | None = None,
     commissions: Callable[[str], Schedule] = schedule,
 ) -> Plan:
     """Plan the whole-share orders that bring ``account`` closest to ``target``.
 
-    ``opening_cash`` is for a plan that follows on trades of the same rebalance: the cash
-    before them. What came in since is there to be spent, not left over from earlier
-    plans. ``commissions`` gives the price list for a currency.
+    ``spent`` is for a plan that follows on trades of the same rebalance: what they have cost.
+    The allowance that those buys did not need is left alone; all else, such as what sells
+    have brought, may be spent. ``commissions`` gives the price list for a currency.
 
     Raises:
         StaleDataError: a price, rate or balance is missing or impossible, of a kind the
@@ -57,7 +57,7 @@ def plan(
         PermanentError: target or policy are out of range, or debt exceeds what may be traded.
     """
     with localcontext(_MONEY):
-        found = survey(account, target, policy, opening_cash)
+        found = survey(account, target, policy, spent)
         if found.base <= 0:
             return _nothing(account, target)
         _require_steps(found)
@@ -93,6 +93,13 @@ def _nothing(account: Account, target: Target) -> Plan:
     )
 
 
+def _terms(found: Survey, policy: Policy) -> Iterable[Terms]:
+    common = Terms(found.base, found.scale, policy.slippage, policy.order_type)
+    if not policy.bounds:
+        return repeat(common, len(found.symbols))
+    return [common._replace(order_type=policy.order_type_of(s)) for s in found.symbols]
+
+
 def _require_steps(found: Survey) -> None:
     if min([i.min_tick for i in found.instruments], default=_ONE) <= 0:
         wrong = [i.symbol for i in found.instruments if i.min_tick <= 0]
@@ -107,7 +114,7 @@ def _written(
     problem: Problem,
     allocation: Allocation,
 ) -> Plan:
-    base, size = found.base, len(found.symbols)
+    base = found.base
     trades: list[int] = allocation.trade.tolist()
     columns = zip(
         found.symbols,
@@ -120,7 +127,7 @@ def _written(
         found.weights,
         ten_thousandths(allocation.ideal),
         ten_thousandths(allocation.commission),
-        repeat(Terms(base, found.scale, policy.slippage, policy.order_type), size),
+        _terms(found, policy),
         _notes(found, problem, trades),
         strict=True,
     )

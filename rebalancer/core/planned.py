@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import NamedTuple
 
+from rebalancer.core.execution import LIMITED
 from rebalancer.core.policy import OrderType
 from rebalancer.core.target import Target
 
@@ -20,7 +21,7 @@ _FOUR_PLACES = Decimal("0.0001")
 
 
 class Terms(NamedTuple):
-    """What all lines of a plan have in common."""
+    """What all lines of a plan with one style of order have in common."""
 
     #: The value the weights apply to.
     base: Decimal
@@ -55,6 +56,11 @@ class PlanLine(NamedTuple):
     note: str = ""
 
     @property
+    def order_type(self) -> OrderType:
+        """How its order is to be worked."""
+        return self.terms.order_type
+
+    @property
     def ideal(self) -> Decimal:
         """Shares the continuous optimum would hold."""
         return self.ideal_parts * _FOUR_PLACES
@@ -79,7 +85,7 @@ class PlanLine(NamedTuple):
         on a step itself, so that it is reached.
         """
         terms = self.terms
-        if terms.order_type != "LMT":
+        if terms.order_type not in LIMITED:
             return self.price * (1 + terms.slippage if self.trade > 0 else 1 - terms.slippage)
         if self.trade > 0:
             dearest = self.price * (1 + terms.slippage)
@@ -90,8 +96,9 @@ class PlanLine(NamedTuple):
 
     @property
     def limit_price(self) -> Decimal | None:
-        """The order's limit; ``None`` for a market order, or for none."""
-        return self.worst_price if self.trade and self.terms.order_type == "LMT" else None
+        """The farthest limit the order may have; ``None`` for a market order, or for none."""
+        limited = self.trade and self.terms.order_type in LIMITED
+        return self.worst_price if limited else None
 
     @property
     def value_before(self) -> Decimal:

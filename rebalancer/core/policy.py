@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
-OrderType = Literal["LMT", "MKT"]
+OrderType = Literal["LMT", "MKT", "ADAPTIVE", "MOC", "LOC"]
+Urgency = Literal["urgent", "normal", "patient"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Bounds:
     no_sell: bool = False
     #: Overrides the account's band; ``None`` keeps it.
     drift_band: Decimal | None = None
+    #: Overrides the account's; ``None`` keeps it.
+    order_type: OrderType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,10 @@ class Policy:
     #: How far above (buy) or below (sell) the reference price an order may fill.
     slippage: Decimal = Decimal("0.005")
     order_type: OrderType = "LMT"
+    #: How hard IBKR's Adaptive algorithm tries to fill.
+    urgency: Urgency = "normal"
+    #: How often a limit is moved towards the edge of the collar before the order is given up.
+    reprice_times: int = 2
     #: Positions in stocks the target does not name.
     unlisted: Literal["keep", "liquidate"] = "keep"
     #: Orders worth less are not sent.
@@ -44,6 +51,11 @@ class Policy:
     open_orders: Literal["cancel", "respect", "refuse"] = "cancel"
     #: Size on delayed prices when live ones are not subscribed.
     allow_delayed_prices: bool = False
+
+    def order_type_of(self, symbol: str) -> OrderType:
+        """Return how an order in ``symbol`` is to be worked."""
+        bounds = self.bounds.get(symbol)
+        return self.order_type if bounds is None else bounds.order_type or self.order_type
 
     def buying_only(self, symbols: Iterable[str]) -> Policy:
         """Return this policy with none of ``symbols`` to be sold.

@@ -46,8 +46,8 @@ class Problem:
     base: float
     #: Cash to count on: less than all cash while working orders may still take some.
     cash: float
-    #: Cash before this rebalance began; what its sells raised may be spent again.
-    opening: float
+    #: Cash that earlier trades of the same rebalance have cost; ``None``: there were none.
+    spent: float | None
     reserve: float
     #: How far from its price an order may fill, in [0, 1).
     slippage: float
@@ -92,7 +92,7 @@ def pose(
         fee_max=_spread({k: 10**9 if m is None else m for k, m in most.items()}, kinds) * price,
         base=base,
         cash=float(found.sure_cash),
-        opening=float(found.opening),
+        spent=None if found.spent is None else float(found.spent),
         reserve=float(found.reserve),
         slippage=float(policy.slippage),
         min_order=float(policy.min_order_value),

@@ -61,8 +61,8 @@ class Survey:
     cash: Decimal
     #: Cash to count on: working buys fill at their dearest, working sells not at all.
     sure_cash: Decimal
-    #: Cash to count on before this rebalance's own sells.
-    opening: Decimal
+    #: Cash that earlier trades of the same rebalance have cost; ``None``: there were none.
+    spent: Decimal | None
     #: Cap on bought plus sold value; may be infinite.
     turnover: Decimal
 
@@ -71,11 +71,11 @@ def survey(
     account: Account,
     target: Target,
     policy: Policy,
-    opening_cash: Decimal | None = None,
+    spent: Decimal | None = None,
 ) -> Survey:
     """Find what may be traded and value it.
 
-    ``opening_cash`` is what the account had before sells that this plan follows on.
+    ``spent`` is what trades have cost that this plan follows on.
 
     Raises:
         StaleDataError: a price, rate or balance is missing or impossible, of a kind the
@@ -135,7 +135,7 @@ def survey(
         reserve=reserve,
         cash=expected,
         sure_cash=sure_cash,
-        opening=sure_cash if opening_cash is None else min(opening_cash, sure_cash),
+        spent=spent,
         turnover=Decimal("inf") if policy.max_turnover is None else policy.max_turnover * net,
     )
 

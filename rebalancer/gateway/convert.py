@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
-from ib_async import Contract, ContractDetails, Execution, PriceIncrement
+from ib_async import Contract, ContractDetails, Execution, PriceIncrement, TagValue
 from ib_async import Order as IbOrder
 
 from rebalancer.core.account import Instrument, PriceKind
+from rebalancer.core.execution import LIMITED
 from rebalancer.core.order import Action, Order
 
 #: IBKR writes the largest double for "no value"; anything near it is no money either.
@@ -127,20 +128,23 @@ def ib_order(order: Order) -> IbOrder:
     """
     if not (order.account_id and order.tif and order.order_ref) or order.quantity <= 0:
         raise ValueError(f"incomplete order: {order}")
-    if (order.order_type == "LMT") != (order.limit_price is not None):
+    if (order.order_type in LIMITED) != (order.limit_price is not None):
         raise ValueError(f"limit price does not fit the order type: {order}")
     if order.limit_price is not None and price(order.limit_price) is None:
         raise ValueError(f"limit price is no price: {order}")
     result = IbOrder(
         action=order.action,
         totalQuantity=order.quantity,
-        orderType=order.order_type,
+        orderType="LMT" if order.order_type == "ADAPTIVE" else order.order_type,
         tif=order.tif,
         account=order.account_id,
         orderRef=order.order_ref,
         outsideRth=order.outside_rth,
         transmit=True,
     )
+    if order.order_type == "ADAPTIVE":
+        result.algoStrategy = "Adaptive"
+        result.algoParams = [TagValue("adaptivePriority", order.urgency.capitalize())]
     if order.limit_price is not None:
         # Plain digits: ib_async sends str(), and 4.5E+2 is no price to the gateway.
         result.lmtPrice = Decimal(format(order.limit_price, "f"))

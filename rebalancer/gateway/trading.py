@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ib_async import OrderState
@@ -31,6 +31,7 @@ __all__ = [
     "find",
     "open_orders",
     "place",
+    "reprice",
     "room",
     "wait",
     "what_if",
@@ -133,6 +134,37 @@ def place(
         session.send(session.client.placeOrder, order_id, contract, ib_order)
         tickets.append(ticket)
     return tuple(tickets)
+
+
+def reprice(
+    connection: Connection,
+    limits: Mapping[Ticket, Decimal],
+    instruments: Mapping[str, Instrument],
+    *,
+    may_send: Callable[[], bool] = lambda: True,
+) -> None:
+    """Give working limit orders new limits; those that have ended are passed over.
+
+    The order keeps its id, its orderRef and what has filled. Whether it filled before the
+    change arrived, its status tells.
+
+    Raises:
+        GatewayError: ``may_send`` said no, perhaps after some were sent.
+        GatewayUnavailableError: the connection was lost, perhaps after some were sent.
+    """
+    session = connection.session
+    for ticket, limit in limits.items():
+        session.check()
+        if ticket.session is not session or ticket.verdict() is not None:
+            continue
+        order = replace(ticket.order, limit_price=limit)
+        contract = convert.ib_contract(instruments[order.symbol])
+        if not may_send():
+            raise GatewayError(f"{order.order_ref} was not repriced: its time is over")
+        session.send(
+            session.client.placeOrder, ticket.order_id, contract, convert.ib_order(order)
+        )
+        ticket.order = order
 
 
 # Following --------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def require_open(run: Run, instruments: Iterable[Instrument]) -> None:
     """
     extended = run.portfolio.policy.extended_hours
     listed = tuple(instruments)
-    sessions = [_sessions(i, extended=extended) for i in listed]
+    sessions = [sessions_of(i, extended=extended) for i in listed]
     now = run.gateway.now()
     if hours.common_open(sessions, now) and hours.common_open(sessions, now + CLOSING):
         return
@@ -46,7 +46,8 @@ def require_open(run: Run, instruments: Iterable[Instrument]) -> None:
     )
 
 
-def _sessions(instrument: Instrument, *, extended: bool) -> hours.Sessions:
+def sessions_of(instrument: Instrument, *, extended: bool = False) -> hours.Sessions:
+    """Return the liquid hours that are published for an instrument, or its trading hours."""
     return hours.parse(
         instrument.trading_hours if extended else instrument.liquid_hours,
         instrument.time_zone,

@@ -15,13 +15,15 @@ from decimal import Decimal
 from typing import Any
 
 from rebalancer.core.account import Account, Instrument
+from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
-from rebalancer.core.plan import Plan, plan
+from rebalancer.core.plan import Plan, PlanLine, plan
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor import report
+from rebalancer.processor.closing import at_close, trade_at_close
 from rebalancer.processor.gate import require_open
 from rebalancer.processor.reading import (
     cancel_all,
@@ -61,33 +63,30 @@ async def rebalance(run: Run) -> Result:
     require_open(run, (await _targeted(run, target)).values())
     settled = await settle_unfinished(run)
     account = await read_cleared(run, target)
-    # What its own earlier passes sold is there to be spent; nothing of it is left over.
-    opening = Decimal(0) if await run.queue.run(moves.has_traded(run.event.event_id)) else None
-    first = plan(account, target, policy, opening_cash=opening)
+    # Where an earlier attempt has traded, this one goes on as if it had not died.
+    before = await run.queue.run(moves.spending(run.event.event_id))
+    spent = None if before is None else before.until(account.total_cash)
+    first = plan(account, target, policy, spent=spent)
     require_open(run, _traded(first, account))
     await run.note("planned", report.plan_json(first))
 
     reports: list[OrderReport] = []
-    buys = first.buys
-    if first.sells:
-        before = account
-        sold = await trade(run, first.sells, before)
-        reports += sold
+    latest = first
+    if sells := _at_once(first.sells):
+        unsold = account
+        reports += await trade(run, sells, unsold)
         account = await read_planned_around(run, target)
-        _require_untouched(before, account, first)
+        _require_untouched(unsold, account, first)
         # A sell that did not fill funds nothing: only the cash that has come is spent.
-        second = plan(
-            account,
-            target,
-            policy.buying_only(account.instruments),
-            opening_cash=before.total_cash if opening is None else opening,
-        )
-        await run.note("replanned", report.plan_json(second))
-        buys = second.buys
-    if buys:
-        bought = await trade(run, buys, account)
-        reports += bought
+        buying = policy.buying_only(account.instruments)
+        latest = plan(account, target, buying, spent=spent or Decimal(0))
+        await run.note("replanned", report.plan_json(latest))
+    if buys := _at_once(latest.buys):
+        reports += await trade(run, buys, account)
         account = await read_planned_around(run, target)
+    if at_close(first):
+        closed, account = await trade_at_close(run, target, account)
+        reports += closed
 
     reached = plan(account, target, policy)
     await _save(run, account, reached)
@@ -195,6 +194,11 @@ async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:
 
 def _traded(planned: Plan, account: Account) -> list[Instrument]:
     return [account.instruments[line.symbol] for line in planned.lines if line.trade]
+
+
+def _at_once(lines: Sequence[PlanLine]) -> list[PlanLine]:
+    """Lines that do not wait for the closing auction."""
+    return [line for line in lines if line.order_type not in AT_CLOSE]
 
 
 def _require_untouched(before: Account, after: Account, planned: Plan) -> None:

@@ -20,6 +20,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import Intent, OrderReport
 from rebalancer.errors import DelayedError, RetryableError
 from rebalancer.gateway import trading
@@ -156,6 +157,12 @@ async def cancel_working(
         raise DelayedError(
             f"{len(foreign)} orders still work that were sent by API client {clients} and can "
             f"only be cancelled by it; waiting for them to end",
+            until=run.clock() + FOREIGN_RECHECK,
+        )
+    if left and any(order.order_type in AT_CLOSE for order in ours):
+        raise DelayedError(
+            f"{len(left)} orders for the closing auction can no longer be cancelled; waiting "
+            f"for it",
             until=run.clock() + FOREIGN_RECHECK,
         )
     if left:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rebalancer.core.account import Account
+from rebalancer.core.execution import limit_at
 from rebalancer.core.order import Intent, Order, OrderReport, order_ref
 from rebalancer.core.plan import PlanLine
 from rebalancer.errors import DelayedError
 from rebalancer.gateway import trading
 from rebalancer.processor.gate import require_open
+from rebalancer.processor.pursuit import Pursuit, within_time
 from rebalancer.processor.run import Run
-from rebalancer.processor.settle import cancel_working, settle
+from rebalancer.processor.settle import settle
 from rebalancer.queue import moves
 
 log = logging.getLogger("rebalancer.processor")
@@ -30,6 +31,8 @@ async def trade(
     run: Run,
     lines: Sequence[PlanLine],
     account: Account,
+    *,
+    within: float | None = None,
 ) -> tuple[OrderReport, ...]:
     """Send one order per line and return what became of each.
 
@@ -37,7 +40,8 @@ async def trade(
     2. per chunk: everything in it is open; lease and halts are proven and the intents
        stored, in one script
     3. the chunk is sent
-    4. fills are awaited; what is unfilled at the deadline is cancelled
+    4. fills are awaited for ``within`` seconds (as configured, if not given); limits that do
+       not fill are moved towards the edge of the collar; what is unfilled then is cancelled
     5. the balances show the fills, and every intent gets its outcome
 
     Raises:
@@ -47,7 +51,9 @@ async def trade(
         LeaseLostError: another worker owns the event; nothing more was sent.
     """
     run.trading = True
-    number = await run.queue.run(moves.begin_pass(run.lease, now=run.clock()))
+    number = await run.queue.run(
+        moves.begin_pass(run.lease, now=run.clock(), cash=account.total_cash)
+    )
     intents = [_intent(run, number, line, account) for line in lines]
     sent: list[Intent] = []
     tickets: list[trading.Ticket] = []
@@ -62,7 +68,7 @@ async def trade(
             except DelayedError as error:
                 closed = error
                 break
-            in_time = _within(run.deadlines.in_flight / 2, run.clock)
+            in_time = within_time(run.deadlines.in_flight / 2, run.clock)
             written = [replace(i, recorded_at=run.clock()) for i in chunk]
             record = moves.record_intents(run.lease, written, now=run.clock())
             recorded = await run.queue.run(record)
@@ -76,7 +82,8 @@ async def trade(
                 may_send=in_time,
             )
     run.tickets.update({ticket.order.order_ref: ticket for ticket in tickets})
-    reports = await _followed(run, tickets)
+    followed = Pursuit(run, account, {i.order.order_ref: i for i in sent}, lines)
+    reports = await followed.reports(tickets, within or run.deadlines.fills)
     await settle(run, sent, reports)
     if closed is not None:
         raise closed
@@ -85,33 +92,6 @@ async def trade(
         msg = f"halted before {len(halted)} orders, among them {ref}: {reason}"
         raise DelayedError(msg, until=run.clock() + HALT_RECHECK)
     return reports
-
-
-async def _followed(run: Run, tickets: Sequence[trading.Ticket]) -> tuple[OrderReport, ...]:
-    reports = await trading.wait(tickets, deadline=run.deadlines.fills)
-    by_ref = {report.order_ref: report for report in reports}
-    late = [ref for ref, report in by_ref.items() if report.status == "working"]
-    if late:
-        log.warning("%d orders unfilled at the deadline are cancelled", len(late))
-    return tuple((await cancel_working(run, by_ref)).values())
-
-
-def _within(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
-    """Return whether less than this has passed since now, even if everything stood still.
-
-    An intent that is looked for and not found counts as never sent once it is older than
-    ``Deadlines.in_flight``. So an order is sent well before that, or not at all: a process
-    that was frozen meanwhile must not send what another has already replaced. The clock of
-    the host may be set, and the monotonic one stops while a machine sleeps; both together
-    leave no gap.
-    """
-    began, booted = clock(), time.clock_gettime(time.CLOCK_BOOTTIME)
-
-    def still() -> bool:
-        passed = time.clock_gettime(time.CLOCK_BOOTTIME) - booted
-        return passed < seconds and clock() - began < seconds
-
-    return still
 
 
 def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:
@@ -124,9 +104,12 @@ def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:
         con_id=line.con_id,
         action="BUY" if line.trade > 0 else "SELL",
         quantity=abs(line.trade),
-        order_type=policy.order_type,
-        limit_price=line.limit_price,
+        order_type=line.order_type,
+        limit_price=limit_at(
+            line, account.quotes.get(line.symbol), 0, run.portfolio.policy.reprice_times
+        ),
         outside_rth=policy.extended_hours,
+        urgency=policy.urgency,
     )
     return Intent(
         order,

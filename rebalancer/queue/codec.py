@@ -186,8 +186,9 @@ def decode_intent(raw: bytes) -> Intent:
     """
     try:
         found = loads(raw)
-        # A newer version may have written more than is known here.
-        order = {f.name: found["order"][f.name] for f in dataclasses.fields(Order)}
+        # A newer version may have written more than is known here, an older one less.
+        known = {field.name for field in dataclasses.fields(Order)}
+        order = {name: value for name, value in found["order"].items() if name in known}
         order["limit_price"] = _decimal(order["limit_price"])
         return Intent(
             order=Order(**order),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 
 from rebalancer.core.order import Intent, OrderReport
 from rebalancer.errors import PermanentError
 from rebalancer.queue import codec, keys
 from rebalancer.queue.codec import stamp
 from rebalancer.queue.move import Move, command, new_request, proof
-from rebalancer.queue.values import Halt, Lease, Recorded
+from rebalancer.queue.values import Halt, Lease, Recorded, Spending
 
 
-def begin_pass(lease: Lease, *, now: float) -> Move[int]:
-    """Number the next pass of the event: 1, 2, 3, never one twice.
+def begin_pass(lease: Lease, *, now: float, cash: Decimal | None = None) -> Move[int]:
+    """Number the next pass of the event: 1, 2, 3, never one twice; ``cash`` is at its begin.
 
     Counts on over retries and crashes until the event completes or is removed, so that no
     order reference is ever used again.
@@ -24,14 +25,26 @@ def begin_pass(lease: Lease, *, now: float) -> Move[int]:
     return Move(
         "begin_pass",
         (keys.answer(new_request()),),
-        (stamp(now), *proof(lease)),
+        (stamp(now), *proof(lease), "" if cash is None else f"{cash:f}"),
         int,
     )
 
 
-def has_traded(event_id: str) -> Move[bool]:
-    """Whether the event, not complete yet, has begun a pass: it may have sent orders."""
-    return command("HGET", keys.PASSES, event_id, parse=lambda reply: reply is not None)
+def spending(event_id: str) -> Move[Spending | None]:
+    """What passes of the event, not complete yet, have cost so far.
+
+    ``None``: it has begun none, or what is stored is unreadable.
+    """
+
+    def parse(reply: bytes | None) -> Spending | None:
+        try:
+            _, cash, spent = (reply or b"").decode(errors="replace").split()
+            found = Spending(Decimal(cash), Decimal(spent))
+        except (ValueError, InvalidOperation):
+            return None
+        return found if found.cash.is_finite() and found.spent.is_finite() else None
+
+    return command("HGET", keys.PASSES, event_id, parse=parse)
 
 
 def record_intents(lease: Lease, intents: Sequence[Intent], *, now: float) -> Move[Recorded]:

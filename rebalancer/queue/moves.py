@@ -22,12 +22,12 @@ from rebalancer.queue.gate import (
     begin_pass,
     halt,
     halts,
-    has_traded,
     last_ring,
     open_intents,
     record_intents,
     resume,
     settle_intent,
+    spending,
 )
 from rebalancer.queue.journal import alert, note, note_event
 from rebalancer.queue.move import Move, new_request, proof
@@ -55,7 +55,6 @@ __all__ = [
     "enqueue",
     "halt",
     "halts",
-    "has_traded",
     "heartbeat",
     "heartbeat_daemon",
     "last_ring",
@@ -78,6 +77,7 @@ __all__ = [
     "save_snapshot",
     "settle_intent",
     "show",
+    "spending",
     "stats",
     "take",
 ]

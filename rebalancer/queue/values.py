@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from rebalancer.core.event import Event
@@ -168,6 +169,20 @@ class Recorded:
 
     allowed: frozenset[str]
     halted: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What an event's passes have cost; money is the account's currency."""
+
+    #: At the begin of the last pass.
+    cash: Decimal
+    #: By the passes before that one.
+    spent: Decimal
+
+    def until(self, cash: Decimal) -> Decimal:
+        """What all passes have cost, now that there is so much ``cash``."""
+        return self.spent + max(self.cash - cash, Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from rebalancer.core.event import COMMANDS
-from rebalancer.core.policy import Bounds, Policy
+from rebalancer.core.policy import Bounds, OrderType, Policy
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError
 from rebalancer.settings import symbols, targets
@@ -29,7 +29,7 @@ from rebalancer.settings.kinds import (
     section,
     text,
 )
-from rebalancer.settings.policy import PolicyKeys
+from rebalancer.settings.policy import ORDER_TYPES, PolicyKeys
 from rebalancer.settings.problems import Problem, did_you_mean
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -88,11 +88,14 @@ class BoundsKeys:
     drift_band_percent: Decimal | None = key(
         percent(), default=None, about="Its own band instead of the account's."
     )
+    order_type: OrderType | None = key(
+        one_of(*ORDER_TYPES), default=None, about="Its own way to be worked."
+    )
 
     def bounds(self) -> Bounds:
         """The same with fractions."""
-        band = self.drift_band_percent
-        return Bounds(self.no_buy, self.no_sell, None if band is None else band / 100)
+        band = None if self.drift_band_percent is None else self.drift_band_percent / 100
+        return Bounds(self.no_buy, self.no_sell, band, self.order_type)
 
 
 def bounds(item: Item) -> Mapping[str, Bounds]:
@@ -129,7 +132,9 @@ class AccountKeys(PolicyKeys):
         targets.weights, default=None, about="Weights by symbol, instead of the strategy's."
     )
     bounds: Mapping[str, Bounds] | None = key(
-        bounds, default=None, about="Per symbol: no_buy, no_sell, drift_band_percent."
+        bounds,
+        default=None,
+        about="Per symbol: no_buy, no_sell, drift_band_percent, order_type.",
     )
     schedule: tuple[Schedule, ...] = key(
         one_or_more(section(Schedule)), default=(), about="Signals by the clock; one or a list."

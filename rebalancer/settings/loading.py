@@ -140,11 +140,12 @@ def _contradictions(root: Item, resolved: Mapping[str, AccountSettings]) -> list
     """Keys that are right one by one and wrong together, defaults included."""
     return [
         _place(root, index, "extended_hours").problem(
-            f"extended_hours with order_type MKT for {account.account_id}",
-            "order_type LMT: outside regular hours a gateway holds market orders back",
+            f"extended_hours with order_type {account.policy().order_type} "
+            f"for {account.account_id}",
+            "order_type LMT: outside regular hours a gateway holds all others back",
         )
         for index, account in enumerate(resolved.values())
-        if account.policy().extended_hours and account.policy().order_type == "MKT"
+        if account.policy().extended_hours and account.policy().order_type != "LMT"
     ]
 
 

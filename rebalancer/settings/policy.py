@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
-from rebalancer.core.policy import Policy
-from rebalancer.settings.kinds import boolean, key, number, one_of, percent
+from rebalancer.core.policy import OrderType, Policy, Urgency
+from rebalancer.settings.kinds import boolean, integer, key, number, one_of, percent
+
+ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,20 @@ class PolicyKeys:
     cash_reserve_percent: Decimal | None = key(
         percent("99"), default=None, about="Share of NetLiquidation that buys never touch."
     )
-    order_type: Literal["LMT", "MKT"] | None = key(
-        one_of("LMT", "MKT"), default=None, about="Limit at price plus slippage, or market."
+    order_type: OrderType | None = key(
+        one_of(*ORDER_TYPES),
+        default=None,
+        about="How orders are worked: LMT, MKT, ADAPTIVE, MOC or LOC.",
+    )
+    urgency: Urgency | None = key(
+        one_of("urgent", "normal", "patient"),
+        default=None,
+        about="How hard an ADAPTIVE order tries to fill.",
+    )
+    reprice_times: int | None = key(
+        integer(0, 20),
+        default=None,
+        about="How often an unfilled limit is moved on within the collar.",
     )
     slippage_percent: Decimal | None = key(
         percent("20"),

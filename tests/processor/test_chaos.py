@@ -178,7 +178,7 @@ async def half_settled(system: Arena) -> Sequence[Event]:
     assert lease is not None
     now, cash = time.time(), system.exchange.cash(FIRST)
     reports: list[OrderReport] = []
-    number = await system.queue.run(moves.begin_pass(lease, now=now))
+    number = await system.queue.run(moves.begin_pass(lease, now=now, cash=cash))
     for order_id, (symbol, con_id, shares) in enumerate((("BND", BND, 100), ("SPY", SPY, 20))):
         ref = order_ref(event.event_id, number, symbol)
         order = Order(ref, FIRST, symbol, con_id, "BUY", shares, "MKT", None)

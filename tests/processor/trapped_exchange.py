@@ -58,6 +58,7 @@ class Trapped(Exchange):
         self._counts: Counter[Moment] = Counter()
         #: How often each orderRef was sent, by account.
         self.sent: Counter[tuple[str, str]] = Counter()
+        self._known: set[tuple[int, int, str]] = set()
         #: What was sent, in this order.
         self.orders: list[OrderSpec] = []
         #: Orders that arrive are thrown away, as if they had died with their sender.
@@ -99,8 +100,11 @@ class Trapped(Exchange):
         self._came("received")
         if self.deaf or client_id in self.deaf_to:
             return ()
-        self.sent[order.account, order.order_ref] += 1
-        self.orders.append(order)
+        if (client_id, order_id, order.order_ref) not in self._known:
+            # What comes again under its id is a change of its limit.
+            self._known.add((client_id, order_id, order.order_ref))
+            self.sent[order.account, order.order_ref] += 1
+            self.orders.append(order)
         self.came.append(now)
         before = len(self._book.executions)
         reports = super().place(client_id, order_id, contract, order, now)

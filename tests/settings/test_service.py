@@ -123,7 +123,7 @@ def test_a_port_of_the_other_mode_is_refused(etc: Etc, mode: str, port: int) -> 
         ),
         (
             "defaults:\n  order_type: lmt",
-            "2: defaults.order_type: found 'lmt'; expected LMT or",
+            "2: defaults.order_type: found 'lmt'; expected LMT, MKT,",
         ),
         (
             "defaults:\n  cash_reserve_percent: 100",

@@ -3,6 +3,7 @@
 -- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
+-- ARGV[7]      decimal the account's cash, or '' if that is not known
 --
 -- Returns the number, as text; or the error LEASELOST.
 --@include keys
@@ -10,10 +11,13 @@
 --@include lease
 --@include proof
 --@include note
-local last = redis.call('HGET', passes, event_id)
+-- Kept as "number cash spent": the cash now, and how much of it passes have cost so far.
+local before = redis.call('HGET', passes, event_id) or '0'
+local last, cash_then, spent = string.match(before, '^(%d+) ?(%S*) ?(%S*)$')
 -- Should somebody have spoilt the count, the time is beyond every number given out so far.
-last = last and (tonumber(last) or math.floor(tonumber(now))) or 0
-local pass = string.format('%.0f', last + 1)
-redis.call('HSET', passes, event_id, pass)
+local pass = string.format('%.0f', (tonumber(last) or math.floor(tonumber(now))) + 1)
+local cost = (tonumber(cash_then) or 0) - (tonumber(ARGV[7]) or math.huge)
+spent = (tonumber(spent) or 0) + math.max(0, cost)
+redis.call('HSET', passes, event_id, string.format('%s %s %.4f', pass, ARGV[7], spent))
 note('pass', event_id, account_id, '{"pass":' .. pass .. '}')
 return answer(pass)

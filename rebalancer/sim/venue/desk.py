@@ -192,7 +192,11 @@ class Desk:
         if refusal is not None:
             order.spec = before
             return [Refused(order.client_id, order.order_id, *refusal)]
-        return self._start(order)
+        late = order.fill_from
+        reports = self._start(order)
+        # A scenario's delay counts from the order's arrival, not from each change of it.
+        order.fill_from = max(self._book.now + self._world.fill_after, late)
+        return reports
 
     def _reject(self, order: LiveOrder, refusal: Refusal) -> list[Report]:
         """As recorded: the error comes first, then the order, inactive."""
