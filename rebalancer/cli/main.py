@@ -26,6 +26,7 @@ COMMANDS = {
     "preview": "Show the plan for an account; send nothing.",
     "queue": "Look into the queue and change it by hand.",
     "journal": "Show what happened, and follow what happens.",
+    "approve": "Agree to a plan that waits for a person.",
     "halt": "Stop new orders at once.",
     "resume": "Allow orders again.",
     "sweep": "Move what is due: retries, delayed events, expired leases.",

@@ -92,5 +92,7 @@ _WORDS = {
     "dead": lambda data: f"{data['reason']}: {data['error']}",
     "completed": _completed,
     "alert": _alert,
+    "proposed": lambda data: f"plan {data['plan']}, until {moment(data['expires_at'])}",
+    "approved": lambda data: f"plan {data['plan_hash']} by {data['by']}",
     "open_cancelled": _open_cancelled,
 }

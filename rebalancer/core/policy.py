@@ -47,6 +47,11 @@ class Policy:
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
     #: Allow orders in trading hours outside the liquid (regular) ones.
     extended_hours: bool = False
+    #: Whether a person has to agree to each plan, for how long their agreement holds, and how
+    #: far prices and cash may move meanwhile.
+    approval: Literal["none", "required"] = "none"
+    approval_expires_minutes: int = 1440
+    approval_tolerance: Decimal = Decimal("0.01")
     #: The account's other working orders: cancel them, plan around them, or refuse to run.
     open_orders: Literal["cancel", "respect", "refuse"] = "cancel"
     #: Size on delayed prices when live ones are not subscribed.

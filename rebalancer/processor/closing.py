@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from rebalancer.core import hours
 from rebalancer.core.account import Account, Instrument
+from rebalancer.core.approval import Proposal, affordable, remainder
 from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
 from rebalancer.core.plan import Plan, PlanLine, plan
@@ -68,9 +69,11 @@ def at_close(planned: Plan) -> list[PlanLine]:
 
 
 async def trade_at_close(
-    run: Run, target: Target, account: Account
+    run: Run, target: Target, account: Account, proposal: Proposal | None = None
 ) -> tuple[tuple[OrderReport, ...], Account]:
     """Send what is due for the auction, and return what became of it and the account then.
+
+    No more than ``proposal``, if there is one.
 
     Raises:
         DelayedError: no auction takes orders now, or buys wait for what sells have brought;
@@ -81,12 +84,16 @@ async def trade_at_close(
     spent = None if before is None else before.until(account.total_cash)
     policy = run.portfolio.policy
     planned = plan(account, target, policy, spent=spent)
+    if proposal is not None:
+        planned = remainder(proposal, planned)
     symbols = [line.symbol for line in at_close(planned)]
     found = auctions(run, [account.instruments[s] for s in symbols])
     if symbols and not found.due:
         raise _until(run, found.wait, f"{', '.join(symbols)} trade at the close")
     buying = policy.buying_only(account.instruments)
     funded = plan(account, target, buying, spent=spent or Decimal(0))
+    if proposal is not None:
+        funded = affordable(proposal, funded)
     lines = [x for x in at_close(planned) if x.symbol in found.due and x.trade < 0]
     lines += [x for x in at_close(funded) if x.symbol in found.due]
     reports: tuple[OrderReport, ...] = ()

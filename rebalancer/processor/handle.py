@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from rebalancer.core.account import Account, Instrument
+from rebalancer.core.approval import affordable
 from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
 from rebalancer.core.plan import Plan, PlanLine, plan
@@ -23,6 +24,7 @@ from rebalancer.errors import PermanentError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor import report
+from rebalancer.processor.approving import agreed, done
 from rebalancer.processor.closing import at_close, trade_at_close
 from rebalancer.processor.gate import require_open
 from rebalancer.processor.reading import (
@@ -66,7 +68,7 @@ async def rebalance(run: Run) -> Result:
     # Where an earlier attempt has traded, this one goes on as if it had not died.
     before = await run.queue.run(moves.spending(run.event.event_id))
     spent = None if before is None else before.until(account.total_cash)
-    first = plan(account, target, policy, spent=spent)
+    first, proposal = await agreed(run, plan(account, target, policy, spent=spent))
     require_open(run, _traded(first, account))
     await run.note("planned", report.plan_json(first))
 
@@ -80,12 +82,14 @@ async def rebalance(run: Run) -> Result:
         # A sell that did not fill funds nothing: only the cash that has come is spent.
         buying = policy.buying_only(account.instruments)
         latest = plan(account, target, buying, spent=spent or Decimal(0))
+        if proposal is not None:
+            latest = affordable(proposal, latest)
         await run.note("replanned", report.plan_json(latest))
     if buys := _at_once(latest.buys):
         reports += await trade(run, buys, account)
         account = await read_planned_around(run, target)
     if at_close(first):
-        closed, account = await trade_at_close(run, target, account)
+        closed, account = await trade_at_close(run, target, account, proposal)
         reports += closed
 
     reached = plan(account, target, policy)
@@ -101,6 +105,7 @@ async def rebalance(run: Run) -> Result:
         "account": report.account_json(account),
     }
     await _require_filled(run, reports, result)
+    await done(run)
     return result
 
 

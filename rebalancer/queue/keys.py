@@ -20,6 +20,7 @@ HALTS = "rebalance_halts"
 BELL = "rebalance_halt_bell"
 DAEMONS = "rebalance_daemons"
 SNAPSHOTS = "rebalance_snapshots"
+APPROVALS = "rebalance_approvals"
 
 
 def answer(request: str) -> str:

@@ -59,6 +59,17 @@ class PolicyKeys:
     extended_hours: bool | None = key(
         boolean, default=None, about="Also trade outside regular hours."
     )
+    approval: Literal["none", "required"] | None = key(
+        one_of("none", "required"),
+        default=None,
+        about="required: a person agrees to each plan before it trades.",
+    )
+    approval_expires_minutes: int | None = key(
+        integer(1, 43_200), default=None, about="How long a plan waits for that and holds then."
+    )
+    approval_tolerance_percent: Decimal | None = key(
+        percent(), default=None, about="How far prices and cash may move in between."
+    )
     open_orders: Literal["cancel", "respect", "refuse"] | None = key(
         one_of("cancel", "respect", "refuse"),
         default=None,

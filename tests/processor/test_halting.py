@@ -37,7 +37,7 @@ async def typed(system: System, *arguments: str) -> tuple[int, Any, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await program.communicate()
-    return program.returncode or 0, json.loads(out), err.decode()
+    return program.returncode or 0, json.loads(out or b"null"), err.decode()
 
 
 async def resting(system: System, account_id: str = "DU1000001") -> Event:

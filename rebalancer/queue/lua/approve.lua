@@ -1,0 +1,36 @@
+-- A person agrees to a plan: it is marked, and the event that waits for it is called up.
+--
+-- KEYS[1]      string  answer to this request
+-- ARGV[1]      number  now, Unix seconds
+-- ARGV[2]      string  account id
+-- ARGV[3]      string  the hash of the plan that is agreed to
+-- ARGV[4]      string  the mark as JSON: plan_hash, by, at
+-- ARGV[5]      string  a high-priority rebalance of the account as JSON
+--
+-- Returns "approved", "expired", "unknown", or "other HASH" of the plan that waits instead.
+--@include keys
+--@include once
+--@include note
+--@include record
+--@include event
+--@include edit
+--@include lease
+--@include places
+--@include signal
+local account, wanted = ARGV[2], ARGV[3]
+local stored = redis.call('HGET', approvals, account)
+local ok, found = pcall(cjson.decode, stored or '')
+local proposal = ok and type(found) == 'table' and found.proposal
+if type(proposal) ~= 'table' or type(proposal.plan_hash) ~= 'string' then
+  return answer('unknown')
+end
+if proposal.plan_hash ~= wanted then
+  return answer('other ' .. proposal.plan_hash)
+end
+if not (tonumber(proposal.expires_at) and tonumber(now) < tonumber(proposal.expires_at)) then
+  return answer('expired')
+end
+redis.call('HSET', approvals, 'ok ' .. account, ARGV[4])
+note('approved', proposal.event_id, account, ARGV[4])
+signal(read(ARGV[5]), ARGV[5])
+return answer('approved')
