@@ -10,7 +10,7 @@ from dataclasses import replace
 from rebalancer.core.account import Account
 from rebalancer.core.order import Intent, Order, OrderReport, order_ref
 from rebalancer.core.plan import PlanLine
-from rebalancer.errors import DelayedError
+from rebalancer.errors import DelayedError, GatewayUnavailableError
 from rebalancer.gateway import trading
 from rebalancer.processor.gate import require_open
 from rebalancer.processor.run import Run
@@ -62,7 +62,9 @@ async def trade(
             except DelayedError as error:
                 closed = error
                 break
-            in_time = _within(run.deadlines.in_flight / 2, run.clock)
+            if not run.unbroken:
+                raise GatewayUnavailableError("the connection was renewed in mid-flight")
+            in_time = _within(run.deadlines.in_flight / 2, run)
             written = [replace(i, recorded_at=run.clock()) for i in chunk]
             record = moves.record_intents(run.lease, written, now=run.clock())
             recorded = await run.queue.run(record)
@@ -96,8 +98,10 @@ async def _followed(run: Run, tickets: Sequence[trading.Ticket]) -> tuple[OrderR
     return tuple((await cancel_working(run, by_ref)).values())
 
 
-def _within(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
+def _within(seconds: float, run: Run) -> Callable[[], bool]:
     """Return whether less than this has passed since now, even if everything stood still.
+
+    And nothing was missed meanwhile: the connection is the one that the run began on.
 
     An intent that is looked for and not found counts as never sent once it is older than
     ``Deadlines.in_flight``. So an order is sent well before that, or not at all: a process
@@ -105,11 +109,11 @@ def _within(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
     the host may be set, and the monotonic one stops while a machine sleeps; both together
     leave no gap.
     """
-    began, booted = clock(), time.clock_gettime(time.CLOCK_BOOTTIME)
+    began, booted = run.clock(), time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def still() -> bool:
         passed = time.clock_gettime(time.CLOCK_BOOTTIME) - booted
-        return passed < seconds and clock() - began < seconds
+        return run.unbroken and passed < seconds and run.clock() - began < seconds
 
     return still
 

@@ -28,6 +28,7 @@ from rebalancer.queue.gate import (
     resume,
     settle_intent,
 )
+from rebalancer.queue.holds import accept, accepted, held, hold, settled_orders
 from rebalancer.queue.journal import alert, note, note_event
 from rebalancer.queue.move import Move, new_request, proof
 from rebalancer.queue.scripts import Argument
@@ -44,6 +45,8 @@ from rebalancer.queue.values import (
 )
 
 __all__ = [
+    "accept",
+    "accepted",
     "alert",
     "begin_pass",
     "bury",
@@ -57,6 +60,8 @@ __all__ = [
     "has_traded",
     "heartbeat",
     "heartbeat_daemon",
+    "held",
+    "hold",
     "lease",
     "list_events",
     "load_snapshot",
@@ -75,6 +80,7 @@ __all__ = [
     "retry",
     "save_snapshot",
     "settle_intent",
+    "settled_orders",
     "show",
     "stats",
     "take",

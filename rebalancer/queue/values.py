@@ -172,12 +172,28 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """New orders of ``scope`` are stopped: ``all``, ``account:<id>`` or ``symbol:<symbol>``."""
+    """New orders of ``scope`` are stopped: ``all``, ``account:<id>`` or ``symbol:<symbol>``.
+
+    ``hold:<id>`` is an account whose differences wait to be accepted, see ``Hold``.
+    """
 
     scope: str
     reason: str
     #: Unix seconds; 0 when the stored value is unreadable (it halts all the same).
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An account whose orders are stopped because its differences wait to be accepted."""
+
+    account_id: str
+    reason: str
+    #: Unix seconds; 0 when the stored value is unreadable (it holds all the same).
+    at: float
+    #: Each with ``kind``, ``order_ref``, ``ours``, ``theirs`` and ``fingerprint``; the fields
+    #: are those of ``core.reconcile``.
+    differences: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

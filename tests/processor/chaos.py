@@ -89,6 +89,15 @@ class Arena(System):
         """Return when every event is complete."""
         await asyncio.gather(*(self.until("completed", e, deadline=deadline) for e in events))
 
+    async def reconciled(self, times: int) -> None:
+        """Return when processors have compared orders with the gateway so many times."""
+        position = journal.START
+        async with asyncio.timeout(DEADLINE):
+            while times > 0:
+                for entry in await self._news(position, 1.0):
+                    position = entry.id
+                    times -= entry.kind == "reconciled"
+
     async def until_any(self, kinds: Collection[str], event: Event) -> Entry:
         """Return the first journal entry about the event of one of these kinds."""
         position = journal.START
