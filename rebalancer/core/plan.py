@@ -146,13 +146,17 @@ def plan(
     policy: Policy,
     *,
     opening_cash: Decimal | None = None,
+    unneeded: Decimal = _ZERO,
     commissions: Callable[[str], Schedule] = schedule,
 ) -> Plan:
     """Plan the whole-share orders that bring ``account`` closest to ``target``.
 
     ``opening_cash`` is for a plan that follows on trades of the same rebalance: the cash
     before them. What came in since is there to be spent, not left over from earlier
-    plans. ``commissions`` gives the price list for a currency.
+    plans, save for ``unneeded``: what buys of the same rebalance that have filled already
+    were allowed and did not cost. It stays in cash, as it does when nothing comes in
+    between, so that a rebalance in two attempts buys what it would have bought in one.
+    ``commissions`` gives the price list for a currency.
 
     Raises:
         StaleDataError: a price, rate or balance is missing or impossible, of a kind the
@@ -161,7 +165,7 @@ def plan(
         PermanentError: target or policy are out of range, or debt exceeds what may be traded.
     """
     with localcontext(_MONEY):
-        found = survey(account, target, policy, opening_cash)
+        found = survey(account, target, policy, opening_cash, unneeded)
         if found.base <= 0:
             return _nothing(account, target)
         problem = pose(found, policy, commissions)

@@ -71,10 +71,12 @@ def survey(
     target: Target,
     policy: Policy,
     opening_cash: Decimal | None = None,
+    unneeded: Decimal = _ZERO,
 ) -> Survey:
     """Find what may be traded and value it.
 
-    ``opening_cash`` is what the account had before sells that this plan follows on.
+    ``opening_cash`` is what the account had before sells that this plan follows on, and
+    ``unneeded`` what of the cash is not to be counted on (see ``plan``).
 
     Raises:
         StaleDataError: a price, rate or balance is missing or impossible, of a kind the
@@ -116,7 +118,7 @@ def survey(
             f"cash of {cash} that comes to {base:.2f}; no target applies to it"
         )
     reserve = policy.cash_reserve * max(net, _ZERO)
-    sure_cash = cash - coming * (1 + policy.slippage)
+    sure_cash = cash - coming * (1 + policy.slippage) - unneeded
     room = max(_ONE - reserve / base, _ZERO) if base > 0 else _ONE
     return Survey(
         symbols=symbols,

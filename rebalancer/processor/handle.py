@@ -28,6 +28,7 @@ from rebalancer.processor.reading import (
     read_account,
     read_cleared,
     read_planned_around,
+    unneeded_by_buys,
 )
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle_unfinished
@@ -62,8 +63,10 @@ async def rebalance(run: Run) -> Result:
     settled = await settle_unfinished(run)
     account = await read_cleared(run, target)
     # What its own earlier passes sold is there to be spent; nothing of it is left over.
-    opening = Decimal(0) if await run.queue.run(moves.has_traded(run.event.event_id)) else None
-    first = plan(account, target, policy, opening_cash=opening)
+    opening, unneeded = None, Decimal(0)
+    if await run.queue.run(moves.has_traded(run.event.event_id)):
+        opening, unneeded = Decimal(0), await unneeded_by_buys(run, account)
+    first = plan(account, target, policy, opening_cash=opening, unneeded=unneeded)
     require_open(run, _traded(first, account))
     await run.note("planned", report.plan_json(first))
 
@@ -81,6 +84,7 @@ async def rebalance(run: Run) -> Result:
             target,
             policy.buying_only(account.instruments),
             opening_cash=before.total_cash if opening is None else opening,
+            unneeded=unneeded,
         )
         await run.note("replanned", report.plan_json(second))
         buys = second.buys

@@ -15,6 +15,7 @@ from rebalancer.errors import PermanentError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor.run import Run
+from rebalancer.queue import moves
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -64,6 +65,23 @@ async def read_planned_around(run: Run, target: Target) -> Account:
     found, account = await _both(_open_orders(run), read_account(run, target))
     respected = run.portfolio.policy.open_orders == "respect"
     return _with_working(account, found) if respected else account
+
+
+async def unneeded_by_buys(run: Run, account: Account) -> Decimal:
+    """What buys of earlier attempts of this event may have cost at worst, less what they did.
+
+    In the account's currency. An attempt that nothing interrupts leaves it in cash.
+    """
+    settled = await run.queue.run(moves.settled_orders(run.portfolio.account_id))
+    spared = Decimal(0)
+    for known in settled:
+        order, price = known.order, known.avg_price
+        instrument = account.instruments.get(order.symbol)
+        if known.event_id == run.event.event_id and order.action == "BUY" and instrument:
+            worst = order.limit_price or price * (1 + run.portfolio.policy.slippage)
+            rate = account.rates.get(instrument.currency, Decimal(0))
+            spared += known.filled * max(worst - price, Decimal(0)) * rate
+    return spared
 
 
 async def cancel_all(run: Run, found: Sequence[OpenOrder]) -> None:
