@@ -25,6 +25,9 @@ from rebalancer.gateway.ticket import report_of
 
 log = logging.getLogger("rebalancer.gateway")
 
+#: The code of a cancel for an order id that the gateway does not know.
+NOT_FOUND = 10147
+
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
@@ -36,7 +39,8 @@ class Cancellation:
     filled: tuple[OpenOrder, ...] = ()
     #: Not confirmed within the deadline: late, not failed.
     unanswered: tuple[OpenOrder, ...] = ()
-    #: Placed by another client id or by hand: the API lets nobody else cancel them.
+    #: Placed by another client id or by hand, and the API lets nobody else cancel them; or our
+    #: own, and a gateway that was restarted does not know them under our order id any more.
     foreign: tuple[OpenOrder, ...] = ()
 
 
@@ -197,7 +201,8 @@ async def cancel(
             session.check()
             now = loop.time()
             left = [o for o in own if session.book.track(o.perm_id).verdict() == "working"]
-            if not left or now >= until:
+            lost = [o for o in left if o.perm_id in asked and NOT_FOUND in codes[o.order_id]]
+            if left == lost or now >= until:
                 break
             doubted = [
                 o for o in left if _in_doubt(codes[o.order_id]) and o.perm_id not in asked
@@ -215,8 +220,8 @@ async def cancel(
     return Cancellation(
         cancelled=tuple(o for o in own if ends[o.perm_id] in {"cancelled", "rejected"}),
         filled=tuple(o for o in own if ends[o.perm_id] == "filled"),
-        unanswered=tuple(o for o in own if ends[o.perm_id] == "working"),
-        foreign=foreign,
+        unanswered=tuple(o for o in left if o not in lost),
+        foreign=(*foreign, *lost),
     )
 
 

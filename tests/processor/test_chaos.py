@@ -174,7 +174,7 @@ async def halted(system: Arena) -> Sequence[Event]:
 async def half_settled(system: Arena) -> Sequence[Event]:
     """As if killed when the first of two filled buys was written off and the second not."""
     event = await system.enqueue(FIRST)
-    lease = await system.queue.take("dead-worker", now=time.time, ttl=0.05, wait=2.0)
+    lease = await system.queue.take("dead-worker", now=time.time, ttl=1.0, wait=2.0)
     assert lease is not None
     now, cash = time.time(), system.exchange.cash(FIRST)
     reports: list[OrderReport] = []
