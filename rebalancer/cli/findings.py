@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rebalancer.gateway.connection import Connection
     from rebalancer.queue.store import Queue
+    from rebalancer.queue.values import Halt
     from rebalancer.settings import Service, Settings
 
 #: Seconds of disagreement between clocks that begin to matter for leases and hours.
@@ -110,11 +111,21 @@ def queue_state(queue: Queue, now: float) -> Iterator[Finding]:
         said = f"expired leases: {', '.join(stale[:5])}"
         yield Finding("warn", "leases", said, "run: rebalancer sweep leases")
     for halt in halts.values():
+        if halt.scope.startswith("hold:"):
+            yield _held(halt)
+            continue
         scope = "" if halt.scope == "all" else " --" + halt.scope.replace(":", " ", 1)
         said = f"{halt.scope} is halted: {halt.reason}"
         yield Finding("warn", "halt", said, f"lift it: rebalancer resume{scope}")
     for name in ("broker", "processor"):
         yield _daemon(name, [d.at for d in daemons.values() if d.name.startswith(name)], now)
+
+
+def _held(halt: Halt) -> Finding:
+    account = halt.scope.removeprefix("hold:")
+    remedy = f"look: rebalancer accounts show {account}; then: rebalancer accounts resume"
+    said = f"orders are held: {halt.reason}"
+    return Finding("fail", f"account {account}", said, f"{remedy} {account}")
 
 
 def _daemon(name: str, seen: list[float], now: float) -> Finding:

@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "Look for what is wrong, and say how to mend it.",
     "enqueue": "Signal a command for an account.",
     "preview": "Show the plan for an account; send nothing.",
+    "accounts": "See how accounts stand; let a held one trade again.",
     "queue": "Look into the queue and change it by hand.",
     "journal": "Show what happened, and follow what happens.",
     "approve": "Agree to a plan that waits for a person.",

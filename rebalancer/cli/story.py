@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rebalancer.cli.output import moment, plain
+from rebalancer.queue.holds import described
 
 
 def tell(kind: str, data: Mapping[str, Any]) -> str:
@@ -69,7 +70,16 @@ def _alert(data: Mapping[str, Any]) -> str:
     return f"{data['title']}: {data['text']} {data['remedy']}"
 
 
-_WORDS = {
+def _reconciled(data: Mapping[str, Any]) -> str:
+    said = f"{data['shown']} orders shown, {data['remembered']} remembered"
+    return f"{said}; held: {', '.join(data['held'])}" if data["held"] else said
+
+
+def _held(data: Mapping[str, Any]) -> str:
+    return "; ".join(described(row) for row in data["differences"])
+
+
+_WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queued": _queued,
     "rerun": _queued,
     "leased": _nothing_more,
@@ -95,4 +105,7 @@ _WORDS = {
     "proposed": lambda data: f"plan {data['plan']}, until {moment(data['expires_at'])}",
     "approved": lambda data: f"plan {data['plan_hash']} by {data['by']}",
     "open_cancelled": _open_cancelled,
+    "reconciled": _reconciled,
+    "held": _held,
+    "accepted": lambda data: f"{data['reason']} ({_held(data['hold'])})",
 }

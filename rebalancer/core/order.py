@@ -13,6 +13,8 @@ Action = Literal["BUY", "SELL"]
 #: ``working`` may still fill; every other status is final.
 OrderStatus = Literal["working", "filled", "cancelled", "rejected"]
 
+_OURS = "rb:"
+
 
 def order_ref(event_id: str, pass_number: int, symbol: str) -> str:
     """The name an order keeps through crashes: same event, pass and symbol, same name.
@@ -20,7 +22,12 @@ def order_ref(event_id: str, pass_number: int, symbol: str) -> str:
     The event is named by a digest, because its id may be longer than a gateway keeps.
     """
     digest = hashlib.sha256(event_id.encode()).hexdigest()[:12]
-    return f"rb:{digest}:{pass_number}:{symbol}"
+    return f"{_OURS}{digest}:{pass_number}:{symbol}"
+
+
+def is_ours(ref: str) -> bool:
+    """Whether an ``orderRef`` has the form of ours, of this installation or of another."""
+    return ref.startswith(_OURS)
 
 
 def symbol_of(order_ref: str) -> str:

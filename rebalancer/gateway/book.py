@@ -22,6 +22,8 @@ from rebalancer.gateway import convert
 #: them: such an order is refused, or only held back (shares being located, margin looked at
 #: again, a person to confirm) and may trade yet.
 ENDED = frozenset({"Filled", "Cancelled", "ApiCancelled"})
+#: What it calls an order that it means to trade.
+AT_WORK = frozenset({"PendingSubmit", "PreSubmitted", "Submitted"})
 
 ZERO = Decimal(0)
 
@@ -101,12 +103,16 @@ class Book:
         found = [t for t in self._tracks.values() if t.order_ref == order_ref]
         return sorted(found, key=lambda t: t.perm_id)
 
+    def tracks(self) -> tuple[Track, ...]:
+        """All of them, in the order they were first heard of."""
+        return tuple(self._tracks.values())
+
     def working(self, account_id: str) -> set[int]:
-        """The permIds of an account's orders that may still fill, as far as is known."""
+        """The permIds of orders that may still fill, as far as is known; '' is all accounts."""
         return {
             track.perm_id
             for track in self._tracks.values()
-            if track.account_id == account_id and track.verdict() == "working"
+            if account_id in {"", track.account_id} and track.verdict() == "working"
         }
 
     def gone(self, perm_ids: Iterable[int]) -> None:

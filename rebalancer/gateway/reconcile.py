@@ -15,14 +15,18 @@ from dataclasses import dataclass, replace
 from ib_async import ExecutionFilter
 
 from rebalancer.core.order import OpenOrder, OrderReport, symbol_of
+from rebalancer.core.reconcile import Shown
 from rebalancer.errors import GatewayError, GatewayUnavailableError
-from rebalancer.gateway.book import open_order
+from rebalancer.gateway.book import AT_WORK, Track, open_order
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.faults import Then, lookup
 from rebalancer.gateway.session import Session
 from rebalancer.gateway.ticket import report_of
 
 log = logging.getLogger("rebalancer.gateway")
+
+#: The code of a cancel for an order id that the gateway does not know.
+NOT_FOUND = 10147
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Cancellation:
     filled: tuple[OpenOrder, ...] = ()
     #: Not confirmed within the deadline: late, not failed.
     unanswered: tuple[OpenOrder, ...] = ()
-    #: Placed by another client id or by hand: the API lets nobody else cancel them.
+    #: Placed by another client id or by hand, and the API lets nobody else cancel them; or our
+    #: own, and a gateway that was restarted does not know them under our order id any more.
     foreign: tuple[OpenOrder, ...] = ()
 
 
@@ -73,7 +78,9 @@ async def find(
 
 
 async def read_all(session: Session, account_id: str, within: float) -> list[str]:
-    """Bring the book up to date for one account; returns what could not be read, in words.
+    """Bring the book up to date for an account; returns what could not be read, in words.
+
+    ``account_id`` '' is every account of the login.
 
     Raises:
         GatewayUnavailableError: the connection was lost.
@@ -84,7 +91,7 @@ async def read_all(session: Session, account_id: str, within: float) -> list[str
         session.open_orders.fetch(within),
         session.completed_orders.fetch(within),
         session.ask(
-            f"executions of {account_id}",
+            f"executions of {account_id or 'all accounts'}",
             client.reqExecutions,
             ExecutionFilter(acctCode=account_id),
             within=within,
@@ -103,6 +110,37 @@ async def read_all(session: Session, account_id: str, within: float) -> list[str
     if not missing and isinstance(opened, list):
         session.book.gone(believed_open - {track.perm_id for track in opened})
     return missing
+
+
+async def footprint(connection: Connection) -> tuple[Shown, ...]:
+    """What the gateway shows of every order and fill of its day, by permId.
+
+    They are of every account of the login, of every client and made by hand.
+
+    Raises:
+        GatewayError: an answer stayed incomplete.
+        GatewayUnavailableError: the connection was lost.
+    """
+    session = connection.session
+    if missing := await read_all(session, "", connection.timeout):
+        raise GatewayError(f"cannot list the orders of the day: {'; '.join(missing)}")
+    return tuple(_shown(track) for track in session.book.tracks())
+
+
+def _shown(track: Track) -> Shown:
+    return Shown(
+        perm_id=track.perm_id,
+        order_ref=track.order_ref,
+        account_id=track.account_id,
+        client_id=track.client_id,
+        symbol=track.symbol,
+        con_id=track.con_id,
+        action=track.action,
+        quantity=track.quantity,
+        filled=track.filled,
+        working=track.status in AT_WORK,
+        exec_ids=tuple(fill.exec_id for _, fill in track.fills.values()),
+    )
 
 
 def _under_our_symbol(report: OrderReport) -> OrderReport:
@@ -163,7 +201,8 @@ async def cancel(
             session.check()
             now = loop.time()
             left = [o for o in own if session.book.track(o.perm_id).verdict() == "working"]
-            if not left or now >= until:
+            lost = [o for o in left if o.perm_id in asked and NOT_FOUND in codes[o.order_id]]
+            if left == lost or now >= until:
                 break
             doubted = [
                 o for o in left if _in_doubt(codes[o.order_id]) and o.perm_id not in asked
@@ -181,8 +220,8 @@ async def cancel(
     return Cancellation(
         cancelled=tuple(o for o in own if ends[o.perm_id] in {"cancelled", "rejected"}),
         filled=tuple(o for o in own if ends[o.perm_id] == "filled"),
-        unanswered=tuple(o for o in own if ends[o.perm_id] == "working"),
-        foreign=foreign,
+        unanswered=tuple(o for o in left if o not in lost),
+        foreign=(*foreign, *lost),
     )
 
 

@@ -1,6 +1,7 @@
 """The processor: leases events, carries each out, and says what became of it.
 
-1. hold the gateway connection; without it nothing is leased and events wait in the queue
+1. hold the gateway connection; without it, and before the orders of the day were compared
+   with what is remembered, nothing is leased and events wait in the queue
 2. once this worker's client id is accepted, take back what a dead predecessor had leased
 3. lease up to ``max_concurrent`` events, one account at a time
 4. carry each out under its heartbeat, and move it as ``core/outcome.py`` decides
@@ -31,6 +32,7 @@ from rebalancer.logs import event_context
 from rebalancer.processor import halting, upkeep
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
+from rebalancer.processor.reconciling import Reconciler
 from rebalancer.processor.run import Deadlines, Portfolio, Run
 from rebalancer.queue import moves
 from rebalancer.queue.move import Move
@@ -113,6 +115,7 @@ class Processor:
         self._deadlines = rules.deadlines
         self.clock = clock
         self._jitter = jitter
+        self._reconciler = Reconciler(gateway, queue, accounts, worker=worker, clock=clock)
         self._waiting_for = ""
         self._stopping = asyncio.Event()
         self._running: dict[asyncio.Task[None], _Flight] = {}
@@ -132,6 +135,7 @@ class Processor:
         sdnotify.ready()
         background = [
             asyncio.create_task(self.gateway.run()),
+            asyncio.create_task(self._reconciler.run()),
             asyncio.create_task(upkeep.say_alive(self, self._queue, self._limits.beat)),
             asyncio.create_task(upkeep.mind_orders(self, self._queue, self._limits.unminded)),
             asyncio.create_task(halting.mind_halts(self, self._queue, self._deadlines)),
@@ -190,7 +194,7 @@ class Processor:
 
     async def _next(self) -> Lease | None:
         try:
-            await self.gateway.ready(self._limits.idle_wait)
+            await self._reconciler.ready(self._limits.idle_wait)
             lease = await self._queue.take(
                 self.worker,
                 now=self.clock,
@@ -201,7 +205,7 @@ class Processor:
             await self._wait_after(error)
             return None
         self._waiting_for = ""
-        if lease is not None and not self.gateway.is_ready:
+        if lease is not None and not self._reconciler.done:
             # It went away while nothing was in the queue; that is no failure of the event.
             await self._finish(moves.release(lease, now=self.clock()))
             return None
@@ -265,6 +269,7 @@ class Processor:
             await asyncio.wait(others)
 
     async def _attempt(self, flight: _Flight) -> Mapping[str, Any]:
+        generation = await self._reconciler.admit(flight.lease.event)
         flight.run = Run(
             lease=flight.lease,
             portfolio=self._portfolio_of(flight.lease.event.account_id),
@@ -273,6 +278,7 @@ class Processor:
             queue=self._queue,
             deadlines=self._deadlines,
             clock=self.clock,
+            generation=generation,
         )
         return await handle(flight.run)
 

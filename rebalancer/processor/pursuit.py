@@ -83,7 +83,7 @@ class Pursuit:
             async with run.gateway.sending:
                 await trading.room(run.gateway, len(late))
                 require_open(run, [self.account.instruments[t.order.symbol] for t in late])
-                in_time = within_time(run.deadlines.in_flight / 2, run.clock)
+                in_time = within_time(run.deadlines.in_flight / 2, run)
                 again = [self.intents[ref] for ref in refs]
                 record = moves.record_intents(run.lease, again, now=run.clock())
                 allowed = (await run.queue.run(record)).allowed
@@ -112,8 +112,10 @@ class Pursuit:
         return limit_at(line, self.account.quotes.get(line.symbol), step, steps)
 
 
-def within_time(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
+def within_time(seconds: float, run: Run) -> Callable[[], bool]:
     """Return whether less than this has passed since now, even if everything stood still.
+
+    And nothing was missed meanwhile: the connection is the one that the run began on.
 
     An intent that is looked for and not found counts as never sent once it is older than
     ``Deadlines.in_flight``. So an order is sent well before that, or not at all: a process
@@ -121,10 +123,10 @@ def within_time(seconds: float, clock: Callable[[], float]) -> Callable[[], bool
     the host may be set, and the monotonic one stops while a machine sleeps; both together
     leave no gap.
     """
-    began, booted = clock(), time.clock_gettime(time.CLOCK_BOOTTIME)
+    began, booted = run.clock(), time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def still() -> bool:
         passed = time.clock_gettime(time.CLOCK_BOOTTIME) - booted
-        return passed < seconds and clock() - began < seconds
+        return run.unbroken and passed < seconds and run.clock() - began < seconds
 
     return still

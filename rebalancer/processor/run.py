@@ -52,6 +52,8 @@ class Run:
     queue: AsyncQueue
     deadlines: Deadlines
     clock: Callable[[], float]
+    #: The connection's generation when it began; orders are sent in this one only.
+    generation: int
     #: Set before the first intent of this run is written: from then on it is in mid-flight.
     trading: bool = False
     #: What was sent, by orderRef: commissions come after the fills.
@@ -61,6 +63,11 @@ class Run:
     def event(self) -> Event:
         """The event being carried out."""
         return self.lease.event
+
+    @property
+    def unbroken(self) -> bool:
+        """Whether the connection is still the one that was compared before this run began."""
+        return self.gateway.is_ready and self.gateway.generation == self.generation
 
     async def note(self, kind: str, data: Mapping[str, Any]) -> None:
         """Write a step of this run to the journal."""

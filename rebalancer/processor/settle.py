@@ -138,7 +138,8 @@ async def cancel_working(
     """Cancel those still working and return every report in its final state.
 
     Raises:
-        DelayedError: they belong to another processor's client id, which has to cancel them.
+        DelayedError: they belong to another processor's client id, which has to cancel them,
+            or to a gateway session before a restart, and only people can.
         RetryableError: a cancel stayed unanswered; late is not failed, so nothing new may be
             sent until the order's fate is known.
     """
@@ -155,8 +156,8 @@ async def cancel_working(
     if foreign:
         clients = ", ".join(sorted({str(order.client_id) for order in foreign}))
         raise DelayedError(
-            f"{len(foreign)} orders still work that were sent by API client {clients} and can "
-            f"only be cancelled by it; waiting for them to end",
+            f"{len(foreign)} orders still work that were sent by API client {clients} and "
+            f"cannot be cancelled from here; waiting for them to end",
             until=run.clock() + FOREIGN_RECHECK,
         )
     if left and any(order.order_type in AT_CLOSE for order in ours):

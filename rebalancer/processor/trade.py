@@ -10,7 +10,7 @@ from rebalancer.core.account import Account
 from rebalancer.core.execution import limit_at
 from rebalancer.core.order import Intent, Order, OrderReport, order_ref
 from rebalancer.core.plan import PlanLine
-from rebalancer.errors import DelayedError
+from rebalancer.errors import DelayedError, GatewayUnavailableError
 from rebalancer.gateway import trading
 from rebalancer.processor.gate import require_open
 from rebalancer.processor.pursuit import Pursuit, within_time
@@ -68,7 +68,9 @@ async def trade(
             except DelayedError as error:
                 closed = error
                 break
-            in_time = within_time(run.deadlines.in_flight / 2, run.clock)
+            if not run.unbroken:
+                raise GatewayUnavailableError("the connection was renewed in mid-flight")
+            in_time = within_time(run.deadlines.in_flight / 2, run)
             written = [replace(i, recorded_at=run.clock()) for i in chunk]
             record = moves.record_intents(run.lease, written, now=run.clock())
             recorded = await run.queue.run(record)

@@ -186,12 +186,8 @@ def decode_intent(raw: bytes) -> Intent:
     """
     try:
         found = loads(raw)
-        # A newer version may have written more than is known here, an older one less.
-        known = {field.name for field in dataclasses.fields(Order)}
-        order = {name: value for name, value in found["order"].items() if name in known}
-        order["limit_price"] = _decimal(order["limit_price"])
         return Intent(
-            order=Order(**order),
+            order=Order(**order_fields(found["order"])),
             event_id=found["event_id"],
             pass_number=found["pass_number"],
             recorded_at=found["recorded_at"],
@@ -201,6 +197,14 @@ def decode_intent(raw: bytes) -> Intent:
         )
     except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"not an intent: {error!r}") from error
+
+
+def order_fields(found: Mapping[str, Any]) -> dict[str, Any]:
+    """An order's fields; a newer version may have written more, an older one less."""
+    known = {field.name for field in dataclasses.fields(Order)}
+    order = {name: value for name, value in found.items() if name in known}
+    order["limit_price"] = _decimal(order["limit_price"])
+    return order
 
 
 def _decimal(text: str | None) -> Decimal | None:

@@ -9,6 +9,7 @@ from rebalancer.core.order import Intent, OrderReport
 from rebalancer.errors import PermanentError
 from rebalancer.queue import codec, keys
 from rebalancer.queue.codec import stamp
+from rebalancer.queue.holds import memory_of
 from rebalancer.queue.move import Move, command, new_request, proof
 from rebalancer.queue.values import Halt, Lease, Recorded, Spending
 
@@ -77,6 +78,8 @@ def _recorded(reply: bytes) -> Recorded:
 def settle_intent(lease: Lease, report: OrderReport, *, now: float) -> Move[None]:
     """The order's fate is known: forget the intent, put the outcome with its fills down.
 
+    The outcome is remembered for some days, to be compared with what the gateway shows.
+
     An intent that is not open (any more) leaves everything as it was.
 
     Raises (when run):
@@ -84,8 +87,14 @@ def settle_intent(lease: Lease, report: OrderReport, *, now: float) -> Move[None
     """
     return Move(
         "settle_intent",
-        (keys.intents(lease.event.account_id),),
-        (stamp(now), *proof(lease), report.order_ref, codec.encode_report(report)),
+        (keys.intents(lease.event.account_id), keys.settled(lease.event.account_id)),
+        (
+            stamp(now),
+            *proof(lease),
+            report.order_ref,
+            codec.encode_report(report),
+            memory_of(report, now=now),
+        ),
         lambda _reply: None,
     )
 

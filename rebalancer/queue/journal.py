@@ -54,8 +54,13 @@ def alert(
     account_id: str = "",
 ) -> Move[None]:
     """Put down what a person has to know: what happened, and what they can do about it."""
-    data = {"title": title, "text": text, "remedy": remedy}
+    data = alert_data(title, text, remedy=remedy)
     return note("alert", data, now=now, event_id=event_id, account_id=account_id)
+
+
+def alert_data(title: str, text: str, *, remedy: str) -> Mapping[str, str]:
+    """What an alert holds, whoever puts it down."""
+    return {"title": title, "text": text, "remedy": remedy}
 
 
 def read(after_id: str = START, *, limit: int = 100) -> Move[tuple[Entry, ...]]:

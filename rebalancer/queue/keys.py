@@ -36,3 +36,13 @@ def record(event_id: str) -> str:
 def intents(account_id: str) -> str:
     """Hash of the account's orders that may be at the gateway: order_ref -> intent."""
     return f"rebalance_intents:{account_id}"
+
+
+def settled(account_id: str) -> str:
+    """Sorted set of the account's orders whose outcome is known, by when it became so."""
+    return f"rebalance_settled:{account_id}"
+
+
+def accepted(account_id: str) -> str:
+    """Sorted set of the differences that a person has accepted, by when."""
+    return f"rebalance_accepted:{account_id}"

@@ -29,6 +29,7 @@ from rebalancer.queue.gate import (
     settle_intent,
     spending,
 )
+from rebalancer.queue.holds import accept, accepted, held, hold, settled_orders
 from rebalancer.queue.journal import alert, note, note_event
 from rebalancer.queue.move import Move, new_request, proof
 from rebalancer.queue.scripts import Argument
@@ -45,6 +46,8 @@ from rebalancer.queue.values import (
 )
 
 __all__ = [
+    "accept",
+    "accepted",
     "alert",
     "begin_pass",
     "bury",
@@ -57,6 +60,8 @@ __all__ = [
     "halts",
     "heartbeat",
     "heartbeat_daemon",
+    "held",
+    "hold",
     "last_ring",
     "lease",
     "list_events",
@@ -76,6 +81,7 @@ __all__ = [
     "retry",
     "save_snapshot",
     "settle_intent",
+    "settled_orders",
     "show",
     "spending",
     "stats",

@@ -187,7 +187,10 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """New orders of ``scope`` are stopped: ``all``, ``account:<id>`` or ``symbol:<symbol>``."""
+    """New orders of ``scope`` are stopped: ``all``, ``account:<id>`` or ``symbol:<symbol>``.
+
+    ``hold:<id>`` is an account whose differences wait to be accepted, see ``Hold``.
+    """
 
     scope: str
     reason: str
@@ -197,6 +200,19 @@ class Halt:
     cancel_open: bool = False
     #: Names this halt in the answers to it.
     request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An account whose orders are stopped because its differences wait to be accepted."""
+
+    account_id: str
+    reason: str
+    #: Unix seconds; 0 when the stored value is unreadable (it holds all the same).
+    at: float
+    #: Each with ``kind``, ``order_ref``, ``ours``, ``theirs`` and ``fingerprint``; the fields
+    #: are those of ``core.reconcile``.
+    differences: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

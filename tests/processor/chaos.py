@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -23,13 +24,13 @@ from typing import Any
 from rebalancer.core.event import Event
 from rebalancer.errors import QueueError
 from rebalancer.gateway import trading
-from rebalancer.processor import start
 from rebalancer.queue import journal, moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.queue.values import Entry
 from rebalancer.settings import Files, load
 from rebalancer.sim.server import serve
 from rebalancer.sim.world import World
+from tests.chaos.steps import arm
 from tests.processor.system import System
 from tests.processor.trapped_exchange import Trapped, world
 from tests.support.redis_server import DURABLE, RedisServer, redis_server
@@ -75,11 +76,11 @@ class Arena(System):
         assert isinstance(exchange, Trapped)
         return exchange
 
-    def victim(self, client_id: int = 10, **changes: str) -> Victim:
-        """A processor process that is not started yet."""
+    def victim(self, client_id: int = 10, program: str = "processor", **changes: str) -> Victim:
+        """A process that is not started yet."""
         environment = {**self.environment(), "REBALANCER_GATEWAY_CLIENT_ID": str(client_id)}
-        log = self.folder / f"processor-{client_id}.log"
-        return Victim(self.files(), environment | changes, log)
+        log = self.folder / f"{program}-{client_id}.log"
+        return Victim(program, self.files(), environment | changes, log)
 
     async def both(self) -> tuple[Event, Event]:
         """Accept a rebalance of both accounts."""
@@ -88,6 +89,15 @@ class Arena(System):
     async def settle_down(self, events: Sequence[Event], *, deadline: float = DEADLINE) -> None:
         """Return when every event is complete."""
         await asyncio.gather(*(self.until("completed", e, deadline=deadline) for e in events))
+
+    async def reconciled(self, times: int) -> None:
+        """Return when processors have compared orders with the gateway so many times."""
+        position = journal.START
+        async with asyncio.timeout(DEADLINE):
+            while times > 0:
+                for entry in await self._news(position, 1.0):
+                    position = entry.id
+                    times -= entry.kind == "reconciled"
 
     async def until_any(self, kinds: Collection[str], event: Event) -> Entry:
         """Return the first journal entry about the event of one of these kinds."""
@@ -99,13 +109,14 @@ class Arena(System):
                     if entry.event_id == event.event_id and entry.kind in kinds:
                         return entry
 
-    async def idle(self) -> None:
+    async def idle(self, *, deadline: float = DEADLINE) -> None:
         """Return when no event runs or waits any more."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(deadline):
             while True:
-                stats = await self.queue.run(moves.stats(now=time.time()))
-                if not stats.active + stats.retrying + stats.delayed:
-                    return
+                with contextlib.suppress(QueueError):  # some tests take Redis down
+                    stats = await self.queue.run(moves.stats(now=time.time()))
+                    if not stats.active + stats.retrying + stats.delayed:
+                        return
                 await asyncio.sleep(0.05)
 
     async def sweep_for_ever(self) -> None:
@@ -143,10 +154,12 @@ async def arena(
 FREEZE = "CHAOS_FREEZE"
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["rebalancer.processor.start"])
+_FORKS.set_forkserver_preload(
+    ["rebalancer.processor.start", "rebalancer.broker.start", "tests.chaos.steps"]
+)
 
 
-def _process(files: Files, environment: dict[str, str], log: Path) -> None:
+def _process(program: str, files: Files, environment: dict[str, str], log: Path) -> None:
     for name in list(os.environ):
         if name.startswith("REBALANCER_"):
             del os.environ[name]
@@ -158,6 +171,8 @@ def _process(files: Files, environment: dict[str, str], log: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     if environment.get(FREEZE):
         _freeze_before_sending()
+    arm(environment)
+    start = importlib.import_module(f"rebalancer.{program}.start")
     start.main(load(files, environment))
 
 
@@ -172,15 +187,19 @@ def _freeze_before_sending() -> None:
 
 
 class Victim:
-    """``rebalancer processor`` as a process."""
+    """``rebalancer processor``, or another program, as a process."""
 
-    def __init__(self, files: Files, environment: dict[str, str], log: Path) -> None:
-        self._args = (files, environment, log)
+    def __init__(
+        self, program: str, files: Files, environment: dict[str, str], log: Path
+    ) -> None:
+        self._args = (program, files, environment, log)
         self._process: multiprocessing.process.BaseProcess | None = None
 
-    def start(self) -> None:
-        """Start it, or start it again."""
-        self._process = _FORKS.Process(target=_process, args=self._args, daemon=True)
+    def start(self, **changes: str) -> None:
+        """Start it, or start it again; ``changes`` of its environment are for this life."""
+        program, files, environment, log = self._args
+        args = (program, files, environment | changes, log)
+        self._process = _FORKS.Process(target=_process, args=args, daemon=True)
         self._process.start()
 
     @property
@@ -233,15 +252,23 @@ async def running(*victims: Victim) -> AsyncIterator[None]:
 
 #: What is played in an arena; it returns the events that must be complete in the end.
 Play = Callable[[Arena], Awaitable[Sequence[Event]]]
+#: Shares by account and symbol.
+Holdings = dict[str, dict[str, Decimal]]
 
 
-async def survived(folder: Path, plays: Mapping[str, Play]) -> dict[str, list[str]]:
-    """Play all of them at once, each in an arena of its own; the wounds of those that bled."""
-    clean = await _clean_run(folder)
-    names = list(plays)
+async def survived(
+    folder: Path, plays: Mapping[str, Play], *, at_once: int = 32
+) -> dict[str, list[str]]:
+    """Play them, many at once, each in an arena of its own; the wounds of those that bled."""
+    clean = await clean_run(folder)
+    names, seats = list(plays), asyncio.Semaphore(at_once)
+
+    async def seated(n: int, name: str) -> list[str]:
+        async with seats:
+            return await played(folder / str(n), plays[name], clean)
+
     ends = await asyncio.gather(
-        *(_played(folder / str(n), plays[name], clean) for n, name in enumerate(names)),
-        return_exceptions=True,
+        *(seated(n, name) for n, name in enumerate(names)), return_exceptions=True
     )
     bled: dict[str, list[str]] = {}
     for name, end in zip(names, ends, strict=True):
@@ -252,17 +279,18 @@ async def survived(folder: Path, plays: Mapping[str, Play]) -> dict[str, list[st
     return bled
 
 
-async def _played(folder: Path, play: Play, clean: dict[str, dict[str, Decimal]]) -> list[str]:
+async def played(folder: Path, play: Play, clean: Holdings) -> list[str]:
+    """Give one play in an arena of its own; everything that is wrong afterwards."""
     with redis_server(folder / "redis", *DURABLE) as redis:
         async with arena(folder, redis) as system:
             events = await play(system)
             return await wounds(system, events, clean)
 
 
-_CLEAN: dict[str, dict[str, Decimal]] = {}
+_CLEAN: Holdings = {}
 
 
-async def _clean_run(folder: Path) -> dict[str, dict[str, Decimal]]:
+async def clean_run(folder: Path) -> Holdings:
     """What each account holds after one undisturbed run; found out once."""
     if not _CLEAN:
         with redis_server(folder / "clean" / "redis") as redis:
@@ -275,14 +303,22 @@ async def _clean_run(folder: Path) -> dict[str, dict[str, Decimal]]:
 async def wounds(
     system: Arena,
     events: Sequence[Event],
-    clean: dict[str, dict[str, Decimal]],
+    clean: Holdings,
 ) -> list[str]:
-    """Everything that is wrong once all events are complete; empty if nothing is."""
+    """Everything that is wrong once all events are complete; empty if nothing is.
+
+    Accounts that no event is about are not looked at.
+    """
     exchange = system.exchange
     found = [
         f"{ref} of {a} was sent {n} times" for (a, ref), n in exchange.sent.items() if n > 1
     ]
-    for account in BOTH:
+    found += [f"{ref} was executed twice" for ref in system.executed_twice()]
+    found += [
+        f"{scope}: {h.reason}" for scope, h in (await system.queue.run(moves.halts())).items()
+    ]
+    for account in sorted({event.account_id for event in events}):
+        found += exchange.round_trips(account)
         have, want = exchange.shares(account), clean[account]
         for symbol in sorted(have.keys() | want.keys()):
             off = have.get(symbol, Decimal(0)) - want.get(symbol, Decimal(0))

@@ -10,6 +10,7 @@ from typing import Literal
 
 from rebalancer.core.order import Order
 from rebalancer.sim.exchange import Exchange
+from rebalancer.sim.venue.floor import BY_TRADER
 from rebalancer.sim.vocabulary import (
     ContractSpec,
     Opened,
@@ -175,6 +176,11 @@ class Trapped(Exchange):
         hidden = self.contract(view.con_id).symbol in self.held_back
         return replace(view, status="Inactive") if hidden and view.status in WORKING else view
 
+    def cancel_orphans(self) -> tuple[Report, ...]:
+        """What a person does in TWS about orders that no client can cancel any more."""
+        orphans = [order for order in self._book.working() if order.orphaned]
+        return tuple(report for o in orphans for report in self._floor.end(o, BY_TRADER))
+
     def buy(self, order: Order, order_id: int, now: float) -> None:
         """An order of client 10 arrives whose sender has died since."""
         contract = ContractSpec(con_id=order.con_id, symbol=order.symbol, exchange="SMART")
@@ -193,6 +199,20 @@ class Trapped(Exchange):
     def cash(self, account: str) -> Decimal:
         """What the account has in dollars."""
         return self._book.ledgers[account].cash["USD"]
+
+    def round_trips(self, account: str) -> list[str]:
+        """What was both bought and sold; what is needed is traded one way only."""
+        traded: dict[tuple[int, str], Decimal] = {}
+        for fill in self.fills:
+            if fill.account == account:
+                way = (fill.con_id, fill.side)
+                traded[way] = traded.get(way, Decimal(0)) + fill.shares
+        return [
+            f"{account} bought {bought} and sold {traded[con_id, 'SLD']} "
+            f"{self.contract(con_id).symbol}"
+            for (con_id, side), bought in traded.items()
+            if side == "BOT" and (con_id, "SLD") in traded
+        ]
 
     def shares(self, account: str) -> dict[str, Decimal]:
         """What the account holds, as the exchange knows it."""

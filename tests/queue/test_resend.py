@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from rebalancer.core.order import OrderReport
+from rebalancer.core.reconcile import Difference, Shown
 from rebalancer.errors import QueueUnavailableError
 from rebalancer.queue import journal, keys, moves
 from rebalancer.queue.move import Move
@@ -133,6 +134,17 @@ def _settle(lab: Lab) -> Move[Any]:
     return moves.settle_intent(lease, report, now=START)
 
 
+def _hold(_lab: Lab) -> Move[Any]:
+    shown = Shown(7, "rb:x:1:A", "U1", 1, "A", 1, "BUY", None, Decimal(1), working=False)
+    found = Difference("unknown", shown.order_ref, None, (shown,))
+    return moves.hold("U1", [found], reason="r", now=START)
+
+
+def _accept(lab: Lab) -> Move[Any]:
+    lab.run(_hold(lab))
+    return moves.accept("U1", reason="r", now=START)
+
+
 def _resume(lab: Lab) -> Move[Any]:
     lab.run(moves.halt("all", now=START, reason="r"))
     return moves.resume("all", now=START)
@@ -163,6 +175,8 @@ CASES: dict[str, Case] = {
     "settle intent": _settle,
     "halt": lambda _lab: moves.halt("all", now=START, reason="r"),
     "resume": _resume,
+    "hold": _hold,
+    "accept": _accept,
     "note": lambda _lab: moves.note("kind", {"a": 1}, now=START),
     "save a snapshot": lambda _lab: moves.save_snapshot("U1", {"a": 1}, now=START),
     "sign of life": lambda _lab: moves.heartbeat_daemon("d", {}, now=START),

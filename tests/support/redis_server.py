@@ -53,6 +53,11 @@ class RedisServer:
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the server runs."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> Self:
         """Start, or start again on the same port, and wait until it answers."""
         # Another test may grab a free port between the look and the bind.

@@ -19,11 +19,13 @@ local function reason_of(flag)
     or flag
 end
 
-local general = redis.call('HMGET', halts, 'all', 'account:' .. account_id)
+local general = redis.call('HMGET', halts, 'all', 'account:' .. account_id,
+  'hold:' .. account_id)
 local allowed, halted, fresh = {}, {}, {}
 for i = 7, #ARGV, 3 do
   local ref, symbol, intent = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local flag = general[1] or general[2] or redis.call('HGET', halts, 'symbol:' .. symbol)
+  local flag = general[1] or general[2] or general[3]
+    or redis.call('HGET', halts, 'symbol:' .. symbol)
   if flag then
     halted[#halted + 1] = cjson.encode(ref) .. ':' .. quote(reason_of(flag))
   else
