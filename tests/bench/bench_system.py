@@ -34,6 +34,7 @@ from rebalancer.sim.server import SimServer, serve
 from rebalancer.sim.vocabulary import ContractSpec, Fault, OrderSpec, Report
 from rebalancer.sim.world import AccountSpec, Clock, Listing, World
 from tests.support.redis_server import redis_server
+from tests.support.sim_gateway import until
 
 SYMBOLS = tuple(f"ETF{n:02d}" for n in range(20))
 WARM_UP = 3
@@ -49,6 +50,7 @@ class Stopwatch(Exchange):
     def __init__(self, world: World, now: float) -> None:
         super().__init__(world, now)
         self.first: dict[str, float] = {}
+        self.cancelled: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def place(
         self,
@@ -60,6 +62,11 @@ class Stopwatch(Exchange):
     ) -> tuple[Report, ...]:
         self.first.setdefault(order.account, time.perf_counter())
         return super().place(client_id, order_id, contract, order, now)
+
+    def cancel(self, client_id: int, order_id: int, now: float) -> tuple[Report, ...]:
+        if not self.cancelled.done():
+            self.cancelled.set_result(time.perf_counter())
+        return super().cancel(client_id, order_id, now)
 
 
 def world(accounts: int) -> World:
@@ -143,6 +150,19 @@ async def signal_to_order(bench: Bench, watch: Stopwatch) -> list[float]:
     return taken[WARM_UP:]
 
 
+async def halt_to_cancel(bench: Bench, watch: Stopwatch) -> float:
+    """Seconds from before a halt with ``cancel_open`` to the first cancel at the gateway."""
+    bench.sim.inject(Fault("late_fill", "placeOrder", 0, (("seconds", "60"),)))
+    with bench.program("processor"):
+        await bench.signal(watch.accounts[0])
+        await until(lambda: len(watch.open_orders()) == len(SYMBOLS), deadline=DEADLINE)
+        began = time.perf_counter()
+        halt = moves.halt("all", now=time.time(), reason="bench", cancel_open=True)
+        await bench.queue.run(halt)
+        async with asyncio.timeout(DEADLINE):
+            return await watch.cancelled - began
+
+
 async def crash_to_rerun(bench: Bench) -> float:
     """Seconds from starting a killed processor again to its event being leased again."""
     bench.sim.inject(Fault("late_fill", "placeOrder", 0, (("seconds", "0.5"),)))
@@ -221,6 +241,12 @@ async def measured(accounts: int) -> Mapping[str, Any]:
         "max_s": round(max(reruns), 2),
         "runs": len(reruns),
     }
+    halts = [await _with(1, 0.0, 20.0, halt_to_cancel) for _ in range(5)]
+    results["halt to the first cancel at the gateway"] = {
+        "median_ms": round(1000 * statistics.median(halts), 1),
+        "max_ms": round(1000 * max(halts), 1),
+        "runs": len(halts),
+    }
     takeover = await _with(1, 0.0, 20.0, crash_to_takeover)
     results["kill -9 to rerun by another, lease 20 s"] = {"s": round(takeover, 2)}
     results["resident MB"] = await _with(1, 0.0, 20.0, weights)
@@ -236,7 +262,7 @@ async def _with(accounts: int, latency: float, lease: float, measure: Any) -> An
         try:
             async with AsyncQueue(redis.url) as queue:
                 bench = Bench(folder, redis.url, sim, queue)
-                if measure is signal_to_order:
+                if measure in {signal_to_order, halt_to_cancel}:
                     return await measure(bench, watch)
                 return await measure(bench)
         finally:
