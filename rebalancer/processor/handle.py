@@ -29,6 +29,7 @@ from rebalancer.processor.reading import (
     read_cleared,
     read_planned_around,
 )
+from rebalancer.processor.record_json import seen_json
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle_unfinished
 from rebalancer.processor.trade import trade
@@ -58,12 +59,15 @@ async def handle(run: Run) -> Result:
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
     target, policy = run.portfolio.target(), run.portfolio.policy
+    run.record.target, run.record.policy = target, policy
     require_open(run, (await _targeted(run, target)).values())
     settled = await settle_unfinished(run)
     account = await read_cleared(run, target)
     # What its own earlier passes sold is there to be spent; nothing of it is left over.
     opening = Decimal(0) if await run.queue.run(moves.has_traded(run.event.event_id)) else None
+    run.record.account, run.record.opening_cash = account, opening
     first = plan(account, target, policy, opening_cash=opening)
+    run.record.plan = first
     require_open(run, _traded(first, account))
     await run.note("planned", report.plan_json(first))
 
@@ -82,6 +86,7 @@ async def rebalance(run: Run) -> Result:
             policy.buying_only(account.instruments),
             opening_cash=before.total_cash if opening is None else opening,
         )
+        run.record.replan = second
         await run.note("replanned", report.plan_json(second))
         buys = second.buys
     if buys:
@@ -90,6 +95,7 @@ async def rebalance(run: Run) -> Result:
         account = await read_planned_around(run, target)
 
     reached = plan(account, target, policy)
+    run.record.account_after, run.record.reached = account, reached
     await _save(run, account, reached)
     result = {
         "target": {"source": target.source, "hash": target.hash},
@@ -235,7 +241,7 @@ async def _require_filled(run: Run, reports: Sequence[OrderReport], result: Resu
 
 async def _save(run: Run, account: Account, planned: Plan | None) -> None:
     snapshot: dict[str, Any] = {
-        **report.account_json(account),
+        **seen_json(account),
         "event_id": run.event.event_id,
         "command": run.event.exec_command,
     }

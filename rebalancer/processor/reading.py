@@ -73,6 +73,7 @@ async def cancel_all(run: Run, found: Sequence[OpenOrder]) -> None:
         PermanentError: some belong to other API clients or to TWS.
         RetryableError: a cancel stayed unanswered; late is not failed.
     """
+    run.record.cancelled += found
     outcome = await trading.cancel(run.gateway, found, deadline=run.deadlines.cancel)
     if outcome.foreign:
         msg = (

@@ -19,6 +19,8 @@ PASSES = "rebalance_passes"
 HALTS = "rebalance_halts"
 DAEMONS = "rebalance_daemons"
 SNAPSHOTS = "rebalance_snapshots"
+HISTORY = "rebalance_history"
+HISTORY_HEAD = "rebalance_history_head"
 
 
 def answer(request: str) -> str:
@@ -34,3 +36,8 @@ def record(event_id: str) -> str:
 def intents(account_id: str) -> str:
     """Hash of the account's orders that may be at the gateway: order_ref -> intent."""
     return f"rebalance_intents:{account_id}"
+
+
+def outcomes(account_id: str) -> str:
+    """Hash of the ends of the account's orders that no record tells yet, by order_ref."""
+    return f"rebalance_outcomes:{account_id}"
