@@ -26,6 +26,7 @@ COMMANDS = {
     "preview": "Show the plan for an account; send nothing.",
     "queue": "Look into the queue and change it by hand.",
     "journal": "Show what happened, and follow what happens.",
+    "history": "Show what every run saw, planned, sent and cost.",
     "halt": "Stop new orders at once.",
     "resume": "Allow orders again.",
     "sweep": "Move what is due: retries, delayed events, expired leases.",

@@ -73,8 +73,8 @@ async def cancel_all(run: Run, found: Sequence[OpenOrder]) -> None:
         PermanentError: some belong to other API clients or to TWS.
         RetryableError: a cancel stayed unanswered; late is not failed.
     """
-    run.record.cancelled += found
     outcome = await trading.cancel(run.gateway, found, deadline=run.deadlines.cancel)
+    run.record.cancelled += [order for order in found if order not in outcome.foreign]
     if outcome.foreign:
         msg = (
             f"working orders of other API clients or of TWS cannot be cancelled from here: "

@@ -30,6 +30,7 @@ from rebalancer.queue.values import Entry
 from rebalancer.settings import Files, load
 from rebalancer.sim.server import serve
 from rebalancer.sim.world import World
+from tests.processor import chronicle
 from tests.processor.system import System
 from tests.processor.trapped_exchange import Trapped, world
 from tests.support.redis_server import DURABLE, RedisServer, redis_server
@@ -297,6 +298,7 @@ async def wounds(
         if intents := await system.queue.run(moves.open_intents(account)):
             found.append(f"open intents: {[i.order.order_ref for i in intents]}")
     found += [f"left open: {o.order.order_ref}" for o in exchange.open_orders()]
+    found += (await chronicle.read(system))[1]
     found += await queue_wounds(system, events)
     return found
 
