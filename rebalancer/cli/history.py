@@ -272,11 +272,15 @@ def _verified(queue: Queue, copy: dict[int, str]) -> tuple[str, int, int, Any]:
 def _copy(path: Path) -> dict[int, str]:
     """The hashes of an exported file, by number."""
     try:
-        return {
-            int(record["seq"]): str(record["hash"]) for record in json.loads(path.read_text())
-        }
+        found = json.loads(path.read_text(encoding="utf-8"))
+        hashes = {int(record["seq"]): str(record["hash"]) for record in found}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PermanentError(
-            f"{path} is no export of the history ({error}); make one with "
-            f"`rebalancer history export --format json`"
-        ) from error
+        raise _no_export(path) from error
+    if not isinstance(found, list):
+        raise _no_export(path)
+    return hashes
+
+
+def _no_export(path: Path) -> PermanentError:
+    make = "rebalancer history export --format json"
+    return PermanentError(f"{path} is no export of the history; make one with `{make}`")
