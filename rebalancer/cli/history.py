@@ -17,8 +17,8 @@ from rebalancer.cli.output import emit, moment, table
 from rebalancer.cli.records import (
     Record,
     Summary,
+    named,
     newest_first,
-    of_event,
     oldest_first,
     summary,
 )
@@ -27,7 +27,6 @@ from rebalancer.errors import PermanentError
 from rebalancer.queue import history
 
 if TYPE_CHECKING:
-    from rebalancer.core.chain import Link
     from rebalancer.queue.store import Queue
 
 
@@ -109,7 +108,7 @@ def _row(run: Summary) -> tuple[str, ...]:
 def show(options: Options, *, event: str, as_json: bool) -> None:
     """Tell everything about EVENT, an event's id or a record's number."""
     with options.queue() as queue:
-        links = _found(queue, event)
+        links = named(queue, event)
     if not links:
         raise PermanentError(
             f"no record of {event}; `rebalancer history` lists them, and what only looked or "
@@ -130,15 +129,6 @@ def show(options: Options, *, event: str, as_json: bool) -> None:
             click.echo()
         if link.record is not None:
             tell(link.record)
-
-
-def _found(queue: Queue, event: str) -> list[Link]:
-    links = of_event(queue, event)
-    if not links and event.isdigit():
-        number = int(event)
-        at = queue.run(history.newest(before=number + 1, limit=1))
-        links = [link for link in at if link.seq == number]
-    return links
 
 
 @command.command()

@@ -33,6 +33,7 @@ COMMANDS = {
     "broker": "Run the daemon that takes signals in.",
     "processor": "Run the daemon that carries events out.",
     "sim": "Run a simulated IB Gateway.",
+    "rehearse": "Try your own accounts on a simulated gateway.",
     "demo": "See it all work, without an account.",
 }
 

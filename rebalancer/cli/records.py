@@ -54,6 +54,16 @@ def of_event(queue: Queue, event_id: str) -> list[Link]:
     return found[::-1]
 
 
+def named(queue: Queue, name: str) -> list[Link]:
+    """The records that a person means by an event's id or by a record's number."""
+    links = of_event(queue, name)
+    if not links and name.isdigit():
+        number = int(name)
+        at = queue.run(history.newest(before=number + 1, limit=1))
+        links = [link for link in at if link.seq == number]
+    return links
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A record on one line. Money is text, by currency; times are Unix seconds."""

@@ -33,15 +33,15 @@ def tell(record: Record) -> None:
         _paragraph(heading, sentences)
     if record["plan"] is not None:
         plan_table(record["plan"], "")
-    _paragraph("planned", _planned(record))
+    _paragraph("planned", planned(record))
     _paragraph("checked", _checks(record))
     _paragraph("sent", _sent(record))
     if record["orders"]:
-        _orders(record["orders"])
+        orders_table(record["orders"])
     _paragraph("earlier", _earlier(record))
     if record["earlier"]:
-        _orders(record["earlier"])
-    _paragraph("cost", _cost(record))
+        orders_table(record["earlier"])
+    _paragraph("cost", costs(record))
     _paragraph("ended", _ended(record))
     click.echo(f"hash      {record['hash']}")
 
@@ -114,14 +114,15 @@ def _worth(account: Record) -> str:
     return f"{_money(account['net_liquidation'])} {currency}, {cash} of it in cash"
 
 
-def _planned(record: Record) -> list[str]:
+def planned(record: Record) -> list[str]:
+    """What was planned, in sentences."""
     plan, replan = record["plan"], record["replan"]
     if plan is None:
         return []
     trades = sum(1 for line in plan["lines"] if line["trade"])
     kept = f"a reserve of {_money(plan['reserve'])} {plan['currency']}"
     drift = f"from {_percent(plan['drift_before'])} to {_percent(plan['drift_after'])}"
-    said = [f"{trades} orders would bring the drift {drift} and keep {kept}; {plan['hash']}."]
+    said = [f"{_count(trades)} would bring the drift {drift} and keep {kept}; {plan['hash']}."]
     if not trades:
         said = [f"Nothing was worth an order: the drift was {_percent(plan['drift_before'])}."]
     if replan is not None:
@@ -146,7 +147,7 @@ def _sent(record: Record) -> list[str]:
     orders = record["orders"]
     if orders:
         filled = sum(1 for order in orders if order["status"] == "filled")
-        said.append(f"{len(orders)} orders; {filled} filled.")
+        said.append(f"{_count(len(orders))}; {filled} filled.")
     else:
         said.append("No order.")
     return said
@@ -156,10 +157,11 @@ def _earlier(record: Record) -> list[str]:
     count = len(record["earlier"])
     if not count:
         return []
-    return [f"{count} orders of earlier runs, whose end no record had told yet."]
+    return [f"{_count(count)} of earlier runs, whose end no record had told yet."]
 
 
-def _orders(orders: Sequence[Record]) -> None:
+def orders_table(orders: Sequence[Record]) -> None:
+    """Print what became of each order."""
     columns = ("order", ">limit", ">filled", ">price", ">beyond plan", ">commission", "", "")
     rows = []
     for order in orders:
@@ -181,14 +183,15 @@ def _orders(orders: Sequence[Record]) -> None:
     table("", columns, rows)
 
 
-def _cost(record: Record) -> list[str]:
+def costs(record: Record) -> list[str]:
+    """What the fills cost, in sentences."""
     if not any(order["fills"] for order in (*record["orders"], *record["earlier"])):
         return []
-    costs = record["costs"]
-    paid = " and ".join(f"{_money(a)} {c}" for c, a in costs["commission"].items())
+    known = record["costs"]
+    paid = " and ".join(f"{_money(a)} {c}" for c, a in known["commission"].items())
     said = [f"Commissions of {paid or 'nothing'}."]
-    if costs["unreported"]:
-        said.append(f"The commissions of {costs['unreported']} fills were not reported yet.")
+    if known["unreported"]:
+        said.append(f"The commissions of {known['unreported']} fills were not reported yet.")
     beyond: dict[str, Decimal] = {}
     for order in record["orders"]:
         amount = slippage(order)
@@ -212,6 +215,10 @@ def _ended(record: Record) -> list[str]:
         said.append(f"The account was worth {_worth(after)}.")
     said[0] = f"{moment(record['at'])}  {said[0]}"
     return said
+
+
+def _count(orders: int) -> str:
+    return "1 order" if orders == 1 else f"{orders} orders"
 
 
 def _number(text: str) -> str:

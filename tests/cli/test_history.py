@@ -162,9 +162,9 @@ def test_the_story_of_a_run(rebalancer: Rebalancer, three: Queue) -> None:
         "reserve 1.00%; LMT within 0.50% of the price",
         "the account was worth 1,000.00 USD, 1,000.00 of it in cash.",
         "It held no positions.",
-        "1 orders would bring the drift from",
+        "1 order would bring the drift from",
         "passed  turnover: 60%, limit 80% (max_turnover_percent)",
-        "1 orders; 1 filled.",
+        "1 order; 1 filled.",
         "BUY 6 SPY",
         "1.05 so far",
         "Commissions of 1.05 USD.",
@@ -213,7 +213,7 @@ def test_orders_of_an_event_without_a_record_of_its_own(
     ended(redis, after, Recorder(began_at=NOON + 9), Outcome("completed", NOON + 10))
     shown = rebalancer("history", "show", "lost").out
     assert "event after" in shown
-    assert "1 orders of earlier runs, whose end no record had told yet." in shown
+    assert "1 order of earlier runs, whose end no record had told yet." in shown
     assert "BUY 6 SPY" in shown
 
 
