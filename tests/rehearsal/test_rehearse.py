@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def rehearse(
 def everything(url: str) -> dict[bytes, tuple[bytes | None, bool]]:
     with redis_py.Redis.from_url(url) as client:
         keys: list[Any] = list(client.scan_iter())
-        return {key: (client.dump(key), client.pttl(key) > 0) for key in sorted(keys)}  # type: ignore[operator,misc]
+        return {key: (client.dump(key), client.pttl(key) > 0) for key in sorted(keys)}
 
 
 async def rebalanced(system: System, *accounts: str) -> None:
@@ -110,6 +111,12 @@ async def rebalanced(system: System, *accounts: str) -> None:
     async with system.processor():
         for account in accounts:
             await system.result(await system.enqueue(account))
+
+
+def configured(system: System, targets: str) -> Path:
+    """Give the first account other targets; return its file."""
+    system.accounts = ACCOUNTS.replace("SPY: 60%, BND: 40%", targets)
+    return system.files().accounts
 
 
 PRICES = ("--price", "SPY=500", "--price", "BND=75", "--price", "AAPL=200")
@@ -147,8 +154,7 @@ async def test_what_a_person_reads(rehearse: Rehearse) -> None:
 
 async def test_from_the_last_snapshots(system: System, rehearse: Rehearse) -> None:
     await rebalanced(system, "DU1000001", "DU1000002")
-    accounts = Path(system.files().accounts)
-    accounts.write_text(ACCOUNTS.replace("SPY: 60%, BND: 40%", "SPY: 20%, BND: 80%"))
+    configured(system, "SPY: 20%, BND: 80%")
     fills = len(system.sim.exchange.fills)
     found = (await rehearse("--from-snapshot", "--json")).json
     one, two = found["accounts"]
@@ -165,8 +171,7 @@ async def test_from_the_last_snapshots(system: System, rehearse: Rehearse) -> No
 
 async def test_a_symbol_without_a_price_is_named(system: System, rehearse: Rehearse) -> None:
     await rebalanced(system, "DU1000001")
-    accounts = Path(system.files().accounts)
-    accounts.write_text(ACCOUNTS.replace("BND: 40%", "NEWX: 40%"))
+    configured(system, "SPY: 60%, NEWX: 40%")
     told = await rehearse("DU1000001", "--from-snapshot")
     assert told.code == 1
     assert "no price is known for NEWX: give one (--price 'NEWX=…')" in told.err
@@ -178,8 +183,7 @@ async def test_a_symbol_without_a_price_is_named(system: System, rehearse: Rehea
 
 async def test_a_bad_day(system: System, rehearse: Rehearse) -> None:
     await rebalanced(system, "DU1000001")
-    accounts = Path(system.files().accounts)
-    accounts.write_text(ACCOUNTS.replace("SPY: 60%, BND: 40%", "SPY: 20%, BND: 80%"))
+    configured(system, "SPY: 20%, BND: 80%")
     told = await rehearse("DU1000001", "--scenario", "bad-day", "--json")
     [one] = told.json["accounts"]
     assert one["attempts"] > 1
@@ -314,7 +318,7 @@ async def test_a_recorded_run_is_planned_and_traded_the_same(
     record = link.record
     assert record is not None
     # The settings have changed since; the replay is of what was.
-    Path(system.files().accounts).write_text(ACCOUNTS.replace("SPY: 60%", "SPY: 10%"))
+    configured(system, "SPY: 10%, BND: 40%")
     told = await rehearse("--replay", link.event_id, "--json")
     found = told.json
     assert told.code == 0
@@ -337,8 +341,7 @@ async def test_a_recorded_run_is_planned_and_traded_the_same(
 async def test_a_replay_with_todays_settings(system: System, rehearse: Rehearse) -> None:
     await rebalanced(system, "DU1000001")
     [link] = await system.queue.run(history.oldest())
-    accounts = Path(system.files().accounts)
-    accounts.write_text(ACCOUNTS.replace("SPY: 60%, BND: 40%", "SPY: 10%, BND: 90%"))
+    accounts = configured(system, "SPY: 10%, BND: 90%")
     told = await rehearse("--replay", link.event_id, "--accounts", str(accounts))
     assert told.code == 0
     assert "Other trades were planned: BND +" in told.out
@@ -389,17 +392,14 @@ async def test_prices_of_a_real_market_are_replayed_to_the_share(
         replace(aapl, spread=4),
         replace(bnd, currency="EUR", primary_exchange="IBIS2"),
     )
-    held = replace(
-        world.accounts[0].holdings[0], quantity=world.accounts[0].holdings[0].quantity
-    )
+    [held] = world.accounts[0].holdings
     account = AccountSpec(
         "DU1000001",
-        cash={"USD": spy.price * 100, "EUR": spy.price * 40},
-        holdings=(held,),
+        cash={"USD": Decimal("50000.37"), "EUR": Decimal("20000.11")},
+        holdings=(replace(held, quantity=Decimal("10.25")),),
     )
-    world = replace(
-        world, listings=listings, accounts=(account,), rates={"EUR": spy.price / 450}
-    )
+    rates = {"EUR": Decimal("1.1111")}
+    world = replace(world, listings=listings, accounts=(account,), rates=rates)
     async with sim_gateway(world) as sim, AsyncQueue(redis.url) as queue:
         system = System(tmp_path, redis, sim, queue)
         system.accounts = (
