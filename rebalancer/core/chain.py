@@ -43,7 +43,7 @@ class Link:
     hash: str
     event_id: str
     account_id: str
-    #: ``None`` when what is stored is no JSON object.
+    #: ``None`` when what is stored is unreadable.
     record: Mapping[str, Any] | None
 
 
@@ -103,7 +103,7 @@ def _wrong(link: Link, before: Head) -> str:
     """What is wrong with a record at the place where its number belongs."""
     record = link.record
     if record is None:
-        return "is no JSON object"
+        return "is unreadable"
     try:
         made = digest(record)
     except (TypeError, ValueError):

@@ -2,7 +2,8 @@
 
 A record is appended by the script that ends its event, so that a run which ended has exactly
 one. ``core/chain.py`` says what chains them; ``processor/record.py`` what is in them. The
-journal tells what happens and forgets; the history tells what was done, and keeps it.
+journal tells what happens and forgets; the history tells what was done, and keeps it. A record
+is stored deflated: ten years of them have to fit into the memory of a small machine.
 
 Here are the three moves that a record takes part in, and the reads: by number, from either
 end. Nothing but the scripts writes.
@@ -10,6 +11,7 @@ end. Nothing but the scripts writes.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,13 +40,14 @@ class Sealed:
     seq: int
     prev: str
     hash: str
-    text: str
+    #: As it is stored: its canonical JSON, deflated.
+    packed: bytes
     #: The orders whose ends it tells; no later record tells them again.
     order_refs: tuple[str, ...]
 
     def arguments(self) -> tuple[Argument, ...]:
         """What ``lua/lib/keep.lua`` takes."""
-        return (str(self.seq), self.prev, self.hash, self.text, *self.order_refs)
+        return (str(self.seq), self.prev, self.hash, self.packed, *self.order_refs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def seal(body: Mapping[str, Any], after: Head, order_refs: tuple[str, ...]) -> S
         seq=record["seq"],
         prev=record["prev"],
         hash=record["hash"],
-        text=chain.canonical(record),
+        packed=zlib.compress(chain.canonical(record).encode("ascii")),
         order_refs=order_refs,
     )
 
@@ -130,17 +133,22 @@ def _links(reply: list[Any]) -> tuple[Link, ...]:
 
 
 def _link(entry_id: bytes, fields: list[bytes]) -> Link:
-    texts = [field.decode(errors="replace") for field in fields]
-    found = dict(zip(texts[::2], texts[1::2], strict=False))
-    record: Mapping[str, Any] | None
-    try:
-        record = codec.loads(found.get("record", "").encode())
-    except ValueError:
-        record = None
+    found = dict(zip(fields[::2], fields[1::2], strict=False))
+
+    def filed(name: bytes) -> str:
+        return found.get(name, b"").decode(errors="replace")
+
     return Link(
         seq=int(entry_id.partition(b"-")[0]),
-        hash=found.get("hash", ""),
-        event_id=found.get("event_id", ""),
-        account_id=found.get("account_id", ""),
-        record=record,
+        hash=filed(b"hash"),
+        event_id=filed(b"event_id"),
+        account_id=filed(b"account_id"),
+        record=_unpacked(found.get(b"record", b"")),
     )
+
+
+def _unpacked(packed: bytes) -> Mapping[str, Any] | None:
+    try:
+        return codec.loads(zlib.decompress(packed))
+    except (ValueError, zlib.error):
+        return None

@@ -110,10 +110,10 @@ def test_what_it_is_filed_under_counts(field: str, value: str) -> None:
     assert "filed under another" in first_fault([moved], head_of([one]))
 
 
-def test_what_is_no_json_is_named() -> None:
+def test_what_is_unreadable_is_named() -> None:
     made = links(2)
     torn = Link(2, made[1].hash, "e2", "U1", None)
-    assert first_fault([made[0], torn], head_of(made)) == "record 2 is no JSON object"
+    assert first_fault([made[0], torn], head_of(made)) == "record 2 is unreadable"
 
 
 def test_a_chain_whose_old_records_were_forgotten_is_whole() -> None:

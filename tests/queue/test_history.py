@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import zlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -92,7 +93,7 @@ def test_every_ending_takes_its_record_along_once(lab: Lab, how: str) -> None:
     assert lab.run(move) == first  # a resend: the same answer, and no second record
     [link] = lab.run(history.oldest())
     assert (link.seq, link.hash) == (1, record.hash)
-    assert link.record == json.loads(record.text)
+    assert link.record == json.loads(zlib.decompress(record.packed))
     assert record.prev == GENESIS
     assert (link.event_id, link.account_id) == (lease.event.event_id, "U1")
     assert lab.run(history.ends()).head == Head(1, record.hash)
@@ -218,7 +219,8 @@ def test_an_edit_shows(lab: Lab) -> None:
         completed(lab)
 
     def edit(rows: list[list[Any]]) -> list[list[Any]]:
-        rows[1][1][b"record"] = rows[1][1][b"record"].replace(b'"U1"', b'"U9"')
+        text = zlib.decompress(rows[1][1][b"record"])
+        rows[1][1][b"record"] = zlib.compress(text.replace(b'"U1"', b'"U9"'))
         return rows
 
     rewritten(lab, edit)
