@@ -80,7 +80,6 @@ class Summary:
     commission: Mapping[str, str]
     drift_before: str | None
     drift_after: str | None
-    plan_hash: str
     status: str
     reason: str
 
@@ -91,7 +90,7 @@ def summary(link: Link) -> Summary:
     if record is None:
         unreadable = "run: rebalancer history verify"
         filed = (link.seq, 0.0, link.account_id, link.event_id)
-        return Summary(*filed, "?", "?", 0, 0, 0, {}, None, None, "", "unreadable", unreadable)
+        return Summary(*filed, "?", "?", 0, 0, 0, {}, None, None, "unreadable", unreadable)
     event, outcome = record["event"], record["outcome"]
     orders = all_orders(record)
     return Summary(
@@ -107,7 +106,6 @@ def summary(link: Link) -> Summary:
         commission=record["costs"]["commission"],
         drift_before=record["drift"]["before"],
         drift_after=record["drift"]["after"],
-        plan_hash=(record["plan"] or {}).get("hash", ""),
         status=outcome["status"],
         reason=outcome["reason"],
     )

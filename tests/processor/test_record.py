@@ -8,12 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import pytest
 
 from rebalancer.core.event import Event
+from rebalancer.errors import QueueUnavailableError
 from rebalancer.processor import record_json
+from rebalancer.processor.record import Ending, Outcome, Recorder, end
 from rebalancer.queue import moves
+from rebalancer.queue.move import Move
+from rebalancer.queue.store import AsyncQueue
 from rebalancer.sim.vocabulary import ContractSpec, Fault, OrderSpec
 from tests.processor import chronicle
 from tests.processor.chronicle import Record
@@ -283,6 +289,37 @@ async def test_two_processors_append_to_one_chain(system: System) -> None:
         event.event_id for event in events
     )
     assert {r["run"]["worker"].rpartition("-")[2] for r in found} == {"10", "11"}
+
+
+class Unlucky(AsyncQueue):
+    """A queue whose first ending is carried out, but never answered."""
+
+    lost = False
+
+    async def run(self, move: Move[Any]) -> Any:
+        answer = await super().run(move)
+        if move.script == "complete" and not self.lost:
+            self.lost = True
+            raise QueueUnavailableError("no answer")
+        return answer
+
+
+async def test_an_ending_whose_answer_was_lost_has_one_record(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    await system.enqueue()
+    lease = await system.queue.take("w", now=time.time, ttl=20, wait=2)
+    assert lease is not None
+    over = Ending(lease, Recorder(began_at=1.0), Outcome("completed", 2.0), {})
+    move = partial(moves.complete, lease, now=2.0, result={})
+    caplog.set_level("INFO", "rebalancer.processor")
+    async with Unlucky(system.redis.url) as queue:
+        with pytest.raises(QueueUnavailableError):
+            await end(queue, asyncio.Lock(), over, move, keep=None)
+        await end(queue, asyncio.Lock(), over, move, keep=None)
+    [record] = await records(system)
+    # The log is held against the chain one day: it must not name a record that never was.
+    assert caplog.messages == [f"record 1 of the history: {record['hash']}"]
 
 
 async def test_redis_away_at_the_end_of_a_run_costs_no_record(system: System) -> None:
