@@ -159,7 +159,8 @@ async def _sealed(queue: AsyncQueue, ending: Ending, keep: float | None) -> Seal
     if not _worth_it(ending, opening.outcomes):
         return None
     body, told = written(ending, opening.outcomes)
-    ending.facts.sealed = history.seal(body, opening.head, told)
+    # Once more through the sieve: a run must end, whatever is in its record.
+    ending.facts.sealed = history.seal(record_json.plain(body), opening.head, told)
     return ending.facts.sealed
 
 

@@ -17,8 +17,8 @@ from rebalancer.core.event import Event
 from rebalancer.errors import QueueUnavailableError
 from rebalancer.processor import record_json
 from rebalancer.processor.record import Ending, Outcome, Recorder, end
-from rebalancer.queue import moves
-from rebalancer.queue.move import Move
+from rebalancer.queue import keys, moves
+from rebalancer.queue.move import Move, command
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.sim.vocabulary import ContractSpec, Fault, OrderSpec
 from tests.processor import chronicle
@@ -206,6 +206,18 @@ async def test_secrets_stay_out(system: System) -> None:
     assert "hunter2" not in str(record)
     assert record["event"]["data"]["key"] == "kept"
     assert "VWCE@IBIS2/EUR" in record_json.unspoilt("see http://x: 80 of VWCE@IBIS2/EUR")
+
+
+async def test_a_signal_with_data_that_json_lacks_still_ends(system: System) -> None:
+    raw = (
+        b'{"event_id":"odd","account_id":"DU1000002","exec_command":"rebalance",'
+        b'"received_at":1.5,"data":{"x":NaN,"deep":[Infinity]}}'
+    )
+    await system.queue.run(command("LPUSH", keys.QUEUE, raw, parse=int))
+    async with system.processor():
+        await system.until("completed", "odd")
+    [record] = await records(system)
+    assert record["event"]["data"] == {"x": "nan", "deep": ["inf"]}
 
 
 # kill -9 ----------------------------------------------------------------------------------
