@@ -27,6 +27,7 @@ COMMANDS = {
     "accounts": "See how accounts stand; let a held one trade again.",
     "queue": "Look into the queue and change it by hand.",
     "journal": "Show what happened, and follow what happens.",
+    "history": "Show what every run saw, planned, sent and cost.",
     "approve": "Agree to a plan that waits for a person.",
     "halt": "Stop new orders at once.",
     "resume": "Allow orders again.",
@@ -34,6 +35,7 @@ COMMANDS = {
     "broker": "Run the daemon that takes signals in.",
     "processor": "Run the daemon that carries events out.",
     "sim": "Run a simulated IB Gateway.",
+    "rehearse": "Try your own accounts on a simulated gateway.",
     "demo": "See it all work, without an account.",
 }
 

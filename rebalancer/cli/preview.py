@@ -92,11 +92,8 @@ def _refused(found: Listed | None, said: str) -> str:
     return error or said
 
 
-def show(result: Mapping[str, Any]) -> None:
-    """Print a plan as a table with its figures below."""
-    plan = result["plan"]
-    currency = plan["currency"]
-    title = f"{plan['account_id']}  {result['target']['source']}"
+def plan_table(plan: Mapping[str, Any], title: str) -> None:
+    """Print a plan's lines."""
     columns = (
         "symbol",
         ">held",
@@ -109,6 +106,14 @@ def show(result: Mapping[str, Any]) -> None:
         "",
     )
     table(title, columns, [_line(line) for line in plan["lines"]])
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Print a plan as a table with its figures below."""
+    plan = result["plan"]
+    currency = plan["currency"]
+    title = f"{plan['account_id']}  {result['target']['source']}"
+    plan_table(plan, title)
     trades = sum(1 for line in plan["lines"] if line["trade"])
     click.echo(
         f"{trades} orders; drift {_percent(plan['drift_before'])} -> "

@@ -36,6 +36,8 @@ class Event:
     last_error: str = ""
     #: Later signals of the same key that were folded into this one.
     merged: int = 0
+    #: Executions that ended without a word: their worker was killed, or cut off.
+    reclaims: int = 0
 
     @property
     def key(self) -> str:

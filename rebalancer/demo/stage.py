@@ -112,14 +112,12 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path, files: Mapping[str, str]) -> Iterator[Stage]:
-    """Set the stage in ``folder``: write the files, start Redis and the simulated gateway.
+def redis_stage(folder: Path) -> Iterator[Stage]:
+    """Start a Redis of our own in ``folder``, which may take a moment to accept connections.
 
-    Redis is the ``redis-server`` on PATH with its append-only file on, else an embedded
-    stand-in (fakeredis) that needs nothing installed.
+    It is the ``redis-server`` on PATH with its append-only file on, else an embedded stand-in
+    (fakeredis) that needs nothing installed.
     """
-    for name, text in files.items():
-        (folder / name).write_text(text)
     server = shutil.which("redis-server")
     it = Stage(
         folder,
@@ -134,6 +132,17 @@ def stage(folder: Path, files: Mapping[str, str]) -> Iterator[Stage]:
             it.start("redis", server, "--port", port, "--bind", "127.0.0.1", *persistence)
         else:
             it.start("redis", sys.executable, "-m", "rebalancer.demo.embedded_redis", port)
+        yield it
+    finally:
+        it.close()
+
+
+@contextlib.contextmanager
+def stage(folder: Path, files: Mapping[str, str]) -> Iterator[Stage]:
+    """Set the stage in ``folder``: write the files, start Redis and the simulated gateway."""
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    with redis_stage(folder) as it:
         it.start_rebalancer(
             "gateway",
             "sim",
@@ -143,8 +152,6 @@ def stage(folder: Path, files: Mapping[str, str]) -> Iterator[Stage]:
         it.wait_for_port("redis", it.redis_port)
         it.wait_for_port("gateway", it.gateway_port)
         yield it
-    finally:
-        it.close()
 
 
 def _free_port() -> int:

@@ -15,12 +15,12 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rebalancer import sdnotify
-from rebalancer.core.outcome import Abandon, Bury, Delay, Retry, outcome_of
 from rebalancer.errors import (
     GatewayUnavailableError,
     LeaseLostError,
@@ -29,26 +29,18 @@ from rebalancer.errors import (
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.market import Contracts
 from rebalancer.logs import event_context
-from rebalancer.processor import halting, upkeep
+from rebalancer.processor import ending, halting, upkeep
+from rebalancer.processor.ending import Conclusion, RetryPolicy
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
 from rebalancer.processor.reconciling import Reconciler
+from rebalancer.processor.record import Ending, Recorder, end
 from rebalancer.processor.run import Deadlines, Portfolio, Run
 from rebalancer.queue import moves
-from rebalancer.queue.move import Move
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.queue.values import Lease
 
 log = logging.getLogger("rebalancer.processor")
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """Backoff of failed events. Seconds; ``max_attempts`` 0 retries for ever."""
-
-    base_delay: float
-    cap: float
-    max_attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +67,8 @@ class Rules:
     retry: RetryPolicy
     limits: Limits
     deadlines: Deadlines
+    #: Seconds that records of runs are kept; ``None``: for ever.
+    keep_records: float | None = None
 
 
 @dataclass(slots=True)
@@ -82,6 +76,7 @@ class _Flight:
     """A leased event and, once its account is known, its run."""
 
     lease: Lease
+    record: Recorder
     run: Run | None = None
 
     @property
@@ -113,6 +108,8 @@ class Processor:
         self._retry = rules.retry
         self._limits = rules.limits
         self._deadlines = rules.deadlines
+        self._keep_records = rules.keep_records
+        self._chain = asyncio.Lock()
         self.clock = clock
         self._jitter = jitter
         self._reconciler = Reconciler(gateway, queue, accounts, worker=worker, clock=clock)
@@ -207,7 +204,8 @@ class Processor:
         self._waiting_for = ""
         if lease is not None and not self._reconciler.done:
             # It went away while nothing was in the queue; that is no failure of the event.
-            await self._finish(moves.release(lease, now=self.clock()))
+            move = moves.release(lease, now=self.clock())
+            await self._insist(partial(self._queue.run, move))
             return None
         return lease
 
@@ -221,7 +219,7 @@ class Processor:
     # Carrying out --------------------------------------------------------------------------
 
     def _start(self, lease: Lease) -> None:
-        flight = _Flight(lease)
+        flight = _Flight(lease, Recorder(began_at=self.clock()))
         task = asyncio.create_task(self._carry_out(flight))
         self._running[task] = flight
         task.add_done_callback(self._done)
@@ -248,9 +246,14 @@ class Processor:
                     clock=self.clock,
                 )
             except Exception as error:
-                await self._fail(lease, error)
+                conclusion = ending.failed(
+                    lease, error, now=self.clock(), retry=self._retry, jitter=self._jitter()
+                )
+                if conclusion is not None:
+                    await self._insist(partial(self._end, flight, conclusion))
             else:
-                await self._finish(moves.complete(lease, now=self.clock(), result=result))
+                conclusion = ending.completed(lease, result, now=self.clock())
+                await self._insist(partial(self._end, flight, conclusion))
                 log.info("%s of %s is complete", event.exec_command, event.account_id)
 
     async def _others_of(self, account_id: str) -> None:
@@ -279,35 +282,18 @@ class Processor:
             deadlines=self._deadlines,
             clock=self.clock,
             generation=generation,
+            record=flight.record,
         )
         return await handle(flight.run)
 
-    async def _fail(self, lease: Lease, error: Exception) -> None:
-        now = self.clock()
-        match outcome_of(error):
-            case Abandon(reason):
-                log.warning("left to its new owner: %s", reason)
-            case Delay(until, reason):
-                log.info("delayed: %s", reason)
-                await self._finish(moves.delay(lease, now=now, until=until, reason=reason))
-            case Bury(reason, name):
-                log.error("to the dead letter: %s", reason)
-                await self._finish(moves.bury(lease, now=now, reason=reason, error=name))
-            case Retry(text, unexpected):
-                log.warning("failed: %s", text, exc_info=error if unexpected else None)
-                await self._finish(
-                    moves.retry(
-                        lease,
-                        now=now,
-                        error=text,
-                        base_delay=self._retry.base_delay,
-                        cap=self._retry.cap,
-                        max_attempts=self._retry.max_attempts,
-                        jitter=self._jitter(),
-                    ),
-                )
+    async def _end(self, flight: _Flight, conclusion: Conclusion) -> None:
+        """End the event, and append the record of the run."""
+        tickets = flight.run.tickets if flight.run is not None else {}
+        over = Ending(flight.lease, flight.record, conclusion.outcome, tickets)
+        move, keep = conclusion.move, self._keep_records
+        await end(self._queue, self._chain, over, move, keep=keep)
 
-    async def _finish(self, move: Move[Any]) -> None:
+    async def _insist(self, send: Callable[[], Awaitable[object]]) -> None:
         """Record an event's end, however long Redis takes to come back.
 
         The move is sent again until it is answered: it knows a resend by the lease's token.
@@ -315,7 +301,7 @@ class Processor:
         """
         while True:
             try:
-                await self._queue.run(move)
+                await send()
             except QueueError as error:
                 await self._wait_after(error)
             except LeaseLostError as error:
@@ -328,12 +314,12 @@ class Processor:
 
     async def _put_away(self) -> None:
         idle = [task for task, flight in self._running.items() if not flight.trading]
-        releasing = [self._running[task].lease for task in idle]
+        releasing = [self._running[task] for task in idle]
         for task in idle:
             await _ended(task)
-        for lease in releasing:
+        for flight in releasing:
             with contextlib.suppress(LeaseLostError, QueueError):
-                await self._queue.run(moves.release(lease, now=self.clock()))
+                await self._end(flight, ending.released(flight.lease, now=self.clock()))
         busy = set(self._running)
         if busy:
             log.warning("%d events in mid-flight get %gs", len(busy), self._limits.shutdown)

@@ -33,6 +33,7 @@ from rebalancer.processor.reading import (
     read_cleared,
     read_planned_around,
 )
+from rebalancer.processor.record_json import seen_json
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle_unfinished
 from rebalancer.processor.trade import trade
@@ -62,13 +63,17 @@ async def handle(run: Run) -> Result:
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
     target, policy = run.portfolio.target(), run.portfolio.policy
+    run.record.target, run.record.policy = target, policy
     require_open(run, (await _targeted(run, target)).values())
     settled = await settle_unfinished(run)
     account = await read_cleared(run, target)
     # Where an earlier attempt has traded, this one goes on as if it had not died.
     before = await run.queue.run(moves.spending(run.event.event_id))
     spent = None if before is None else before.until(account.total_cash)
-    first, proposal = await agreed(run, plan(account, target, policy, spent=spent))
+    run.record.account, run.record.spent = account, spent
+    run.record.plan = plan(account, target, policy, spent=spent)
+    first, proposal = await agreed(run, run.record.plan)
+    run.record.plan = first
     require_open(run, _traded(first, account))
     await run.note("planned", report.plan_json(first))
 
@@ -84,6 +89,7 @@ async def rebalance(run: Run) -> Result:
         latest = plan(account, target, buying, spent=spent or Decimal(0))
         if proposal is not None:
             latest = affordable(proposal, latest)
+        run.record.replan = latest
         await run.note("replanned", report.plan_json(latest))
     if buys := _at_once(latest.buys):
         reports += await trade(run, buys, account)
@@ -93,6 +99,7 @@ async def rebalance(run: Run) -> Result:
         reports += closed
 
     reached = plan(account, target, policy)
+    run.record.account_after, run.record.reached = account, reached
     await _save(run, account, reached)
     result = {
         "target": {"source": target.source, "hash": target.hash},
@@ -244,7 +251,7 @@ async def _require_filled(run: Run, reports: Sequence[OrderReport], result: Resu
 
 async def _save(run: Run, account: Account, planned: Plan | None) -> None:
     snapshot: dict[str, Any] = {
-        **report.account_json(account),
+        **seen_json(account),
         "event_id": run.event.event_id,
         "command": run.event.exec_command,
     }

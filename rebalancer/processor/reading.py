@@ -74,6 +74,7 @@ async def cancel_all(run: Run, found: Sequence[OpenOrder]) -> None:
         RetryableError: a cancel stayed unanswered; late is not failed.
     """
     outcome = await trading.cancel(run.gateway, found, deadline=run.deadlines.cancel)
+    run.record.cancelled += [order for order in found if order not in outcome.foreign]
     if outcome.foreign:
         msg = (
             f"working orders of other API clients or of TWS cannot be cancelled from here: "

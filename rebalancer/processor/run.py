@@ -12,6 +12,7 @@ from rebalancer.core.target import Target
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.market import Contracts
 from rebalancer.gateway.trading import Ticket
+from rebalancer.processor.record import Recorder
 from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.queue.values import Lease
@@ -58,6 +59,8 @@ class Run:
     trading: bool = False
     #: What was sent, by orderRef: commissions come after the fills.
     tickets: dict[str, Ticket] = field(default_factory=dict)
+    #: Where the steps leave what the history shall know.
+    record: Recorder = field(default_factory=Recorder)
 
     @property
     def event(self) -> Event:

@@ -8,7 +8,8 @@ import time
 
 from rebalancer.errors import PermanentError
 from rebalancer.gateway.connection import Connection
-from rebalancer.processor.daemon import Limits, Processor, RetryPolicy, Rules
+from rebalancer.processor.daemon import Limits, Processor, Rules
+from rebalancer.processor.ending import RetryPolicy
 from rebalancer.processor.run import Deadlines, Portfolio
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.settings import Settings
@@ -69,6 +70,7 @@ def _rules(settings: Settings) -> Rules:
             cancel=steps.cancel_deadline_seconds,
             settlement=steps.settlement_deadline_seconds,
         ),
+        keep_records=settings.history.keep_days * 86_400.0 or None,
     )
 
 

@@ -77,6 +77,7 @@ async def trade(
             halted.update(recorded.halted)
             allowed = [i for i in written if i.order.order_ref in recorded.allowed]
             sent += allowed
+            run.record.intents.update({i.order.order_ref: i for i in allowed})
             tickets += trading.place(
                 run.gateway,
                 [i.order for i in allowed],

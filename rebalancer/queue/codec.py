@@ -148,10 +148,16 @@ def _event(found: object) -> Event:
         get("attempt", 0),
         get("last_error", ""),
         get("merged", 0),
+        _count(get("reclaims")),
     )
     if complaint := _complaint(event):
         raise ValueError(complaint)
     return event
+
+
+def _count(found: object) -> int:
+    # The sweeps' own note; no reason to refuse an event, whatever stands there.
+    return found if type(found) is int and found > 0 else 0
 
 
 def _complaint(event: Event) -> str:  # noqa: PLR0911 - one return for each fault

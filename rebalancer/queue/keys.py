@@ -21,6 +21,8 @@ BELL = "rebalance_halt_bell"
 DAEMONS = "rebalance_daemons"
 SNAPSHOTS = "rebalance_snapshots"
 APPROVALS = "rebalance_approvals"
+HISTORY = "rebalance_history"
+HISTORY_HEAD = "rebalance_history_head"
 
 
 def answer(request: str) -> str:
@@ -46,3 +48,8 @@ def settled(account_id: str) -> str:
 def accepted(account_id: str) -> str:
     """Sorted set of the differences that a person has accepted, by when."""
     return f"rebalance_accepted:{account_id}"
+
+
+def outcomes(account_id: str) -> str:
+    """Hash of the ends of the account's orders that no record tells yet, by order_ref."""
+    return f"rebalance_outcomes:{account_id}"

@@ -4,7 +4,8 @@ Times are Unix seconds. Where a ``lease`` is asked for, the script proves that i
 held before it touches anything; ``LeaseLostError`` then means that nothing was changed.
 
 The moves of people, of order sending and of programs live next door (``desk``, ``gate``,
-``board``, ``journal``) and are offered here too, so that callers write ``moves.x``.
+``board``, ``journal``) and are offered here too, so that callers write ``moves.x``; those of
+the records are ``history``'s.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from rebalancer.queue.gate import (
     settle_intent,
     spending,
 )
+from rebalancer.queue.history import Sealed
 from rebalancer.queue.holds import accept, accepted, held, hold, settled_orders
 from rebalancer.queue.journal import alert, note, note_event
 from rebalancer.queue.move import Move, new_request, proof
@@ -169,7 +171,12 @@ def heartbeat(lease: Lease, *, now: float, ttl: float) -> Move[None]:
 
 
 def _ending(
-    script: str, lease: Lease, now: float, *args: Argument, final: bool = False
+    script: str,
+    lease: Lease,
+    now: float,
+    *args: Argument,
+    record: Sealed | None = None,
+    final: bool = False,
 ) -> tuple[str, tuple[str, ...], tuple[Argument, ...]]:
     # A lease ends once, so script and token name the request. A final ending is remembered
     # in the record of the event, which is written then anyway.
@@ -178,7 +185,8 @@ def _ending(
         remembered = keys.record(event_id)
     else:
         remembered = keys.answer(f"{script}:{lease.token}:{event_id}")
-    return script, (remembered,), (stamp(now), *proof(lease), *args)
+    told = record.arguments() if record is not None else ()
+    return script, (remembered,), (stamp(now), *proof(lease), *args, *told)
 
 
 def _nothing(_reply: object) -> None:
@@ -188,37 +196,53 @@ def _nothing(_reply: object) -> None:
 # -- endings -------------------------------------------------------------------------------
 
 
-def complete(lease: Lease, *, now: float, result: Mapping[str, Any]) -> Move[Ended]:
+def complete(
+    lease: Lease, *, now: float, result: Mapping[str, Any], record: Sealed | None = None
+) -> Move[Ended]:
     """The event is done; ``result`` goes to the journal. A follow-up runs next.
+
+    ``record`` is appended to the history in the same step, as by every ending.
 
     Raises (when run):
         LeaseLostError: it was taken over.
+        ChainMovedError: another record was appended since ``record`` was sealed.
     """
-    return Move(*_ending("complete", lease, now, codec.dumps(result), final=True), _ended)
+    return Move(
+        *_ending("complete", lease, now, codec.dumps(result), record=record, final=True),
+        _ended,
+    )
 
 
-def delay(lease: Lease, *, now: float, until: float, reason: str) -> Move[Ended]:
+def delay(
+    lease: Lease, *, now: float, until: float, reason: str, record: Sealed | None = None
+) -> Move[Ended]:
     """Run it again at ``until``; no attempt is used. See ``complete`` for errors."""
-    return Move(*_ending("delay", lease, now, stamp(until), codec.dumps(reason)), _ended)
+    return Move(
+        *_ending("delay", lease, now, stamp(until), codec.dumps(reason), record=record), _ended
+    )
 
 
-def release(lease: Lease, *, now: float) -> Move[Ended]:
+def release(lease: Lease, *, now: float, record: Sealed | None = None) -> Move[Ended]:
     """Give it back to the dequeue end, as if never taken. See ``complete`` for errors."""
-    return Move(*_ending("release", lease, now), _ended)
+    return Move(*_ending("release", lease, now, record=record), _ended)
 
 
 def bury(
-    lease: Lease, *, now: float, reason: str, error: str, unreadable: bool = False
+    lease: Lease,
+    *,
+    now: float,
+    reason: str,
+    error: str,
+    unreadable: bool = False,
+    record: Sealed | None = None,
 ) -> Move[Ended]:
     """Put it into the dead letter for a person to look at. See ``complete`` for errors.
 
     An ``unreadable`` one is kept there as text, since it may not even be JSON.
     """
     flag = "1" if unreadable else "0"
-    return Move(
-        *_ending("bury", lease, now, codec.dumps(reason), codec.dumps(error), flag, final=True),
-        _ended,
-    )
+    words = (codec.dumps(reason), codec.dumps(error), flag)
+    return Move(*_ending("bury", lease, now, *words, record=record, final=True), _ended)
 
 
 def _ended(reply: bytes) -> Ended:
@@ -245,6 +269,7 @@ def retry(
     cap: float,
     max_attempts: int,
     jitter: float,
+    record: Sealed | None = None,
 ) -> Move[Retried]:
     """The attempt failed: wait with backoff, or the dead letter after ``max_attempts``.
 
@@ -254,10 +279,8 @@ def retry(
     attempt = lease.event.attempt + 1
     due = now + backoff(attempt, base_delay=base_delay, cap=cap, jitter=jitter)
     exhausted = "1" if 0 < max_attempts <= attempt else "0"
-    return Move(
-        *_ending("retry", lease, now, stamp(due), str(attempt), codec.dumps(error), exhausted),
-        _retried,
-    )
+    words = (stamp(due), str(attempt), codec.dumps(error), exhausted)
+    return Move(*_ending("retry", lease, now, *words, record=record), _retried)
 
 
 def _retried(reply: bytes) -> Retried:

@@ -23,6 +23,7 @@ from rebalancer.errors import (
 
 __all__ = [
     "LOST_REPLY",
+    "ChainMovedError",
     "RedisError",
     "ResponseError",
     "UnknownScriptError",
@@ -38,6 +39,10 @@ LOST_REPLY = (RedisConnectionError, RedisTimeoutError, OSError)
 
 class UnknownScriptError(QueueError):
     """Redis does not know the script by its digest; it was restarted, or never told."""
+
+
+class ChainMovedError(QueueError):
+    """Another record came first; nothing was changed. Seal this one anew and try again."""
 
 
 _UNAVAILABLE = (
@@ -64,6 +69,7 @@ _FULL = (
 #: First word of an error reply -> what it means for the caller and what to do.
 _FAULTS: dict[str, tuple[Callable[[str], RebalancerError], str]] = {
     "LEASELOST": (LeaseLostError, "{text}"),
+    "CHAINMOVED": (ChainMovedError, "{text}"),
     "NOSCRIPT": (UnknownScriptError, "{text}"),
     "READONLY": (QueueReadOnlyError, _READ_ONLY),
     "MISCONF": (QueueReadOnlyError, _READ_ONLY),
@@ -88,7 +94,7 @@ def meaning(error: RedisError, where: str) -> RebalancerError:
     known = getattr(error, "status_code", None) or ""
     code = next((word for word in (*text.split(" ", 2)[:2], known) if word in _FAULTS), "")
     text = text.removeprefix("ERR ") if code in text else f"{code or known} {text}".strip()
-    text = text.removeprefix("LEASELOST ")
+    text = text.removeprefix("LEASELOST ").removeprefix("CHAINMOVED ")
     # A script that fails at one of its commands adds where, which helps nobody here.
     text = re.sub(r",? script: [0-9a-f]{40}.*$", "", text, flags=re.DOTALL)
     kind, advice = _FAULTS.get(code, (QueueError, "Redis at {where} answered: {text}"))

@@ -176,6 +176,17 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """The records of runs."""
+
+    keep_days: int = key(
+        integer(0, 36_500),
+        default=3650,
+        about="Records older than this are forgotten; 0 keeps them for ever.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Logging:
     """What is logged, and how."""
 
@@ -203,6 +214,7 @@ class Service:
     processor: Processor = key(section(Processor), default=Processor())
     broker: Broker = key(section(Broker), default=Broker())
     retry: Retry = key(section(Retry), default=Retry())
+    history: History = key(section(History), default=History())
     logging: Logging = key(section(Logging), default=Logging())
     defaults: PolicyKeys = key(section(PolicyKeys), default=PolicyKeys())
 

@@ -31,6 +31,7 @@ from rebalancer.settings import Files, load
 from rebalancer.sim.server import serve
 from rebalancer.sim.world import World
 from tests.chaos.steps import arm
+from tests.processor import chronicle
 from tests.processor.system import System
 from tests.processor.trapped_exchange import Trapped, world
 from tests.support.redis_server import DURABLE, RedisServer, redis_server
@@ -68,6 +69,8 @@ class Arena(System):
 
     accounts: str = ACCOUNTS
     service: str = SERVICE
+    #: Redis was made to forget orders, so that no record can tell them.
+    forgetful: bool = False
 
     @property
     def exchange(self) -> Trapped:
@@ -333,6 +336,8 @@ async def wounds(
         if intents := await system.queue.run(moves.open_intents(account)):
             found.append(f"open intents: {[i.order.order_ref for i in intents]}")
     found += [f"left open: {o.order.order_ref}" for o in exchange.open_orders()]
+    if not system.forgetful:
+        found += (await chronicle.read(system))[1]
     found += await queue_wounds(system, events)
     return found
 

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from tests.processor.system import System
 
@@ -16,8 +16,11 @@ from tests.processor.system import System
 class ProcessorProcess:
     """``rebalancer processor`` as systemd would run it."""
 
-    def __init__(self, system: System, **changes: str) -> None:
+    def __init__(
+        self, system: System, module: Sequence[str] = ("rebalancer",), **changes: str
+    ) -> None:
         files = system.files()
+        self._module = module
         self._environment = {
             **os.environ,
             **system.environment(),
@@ -30,11 +33,17 @@ class ProcessorProcess:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rebalancer", "processor"],
+            [sys.executable, "-m", *self._module, "processor"],
             env=self._environment,
             stdout=self._log,
             stderr=self._log,
         )
+
+    async def died(self, *, deadline: float = 15.0) -> None:
+        """Return when it has ended by itself."""
+        assert self._process is not None
+        await asyncio.to_thread(self._process.wait, deadline)
+        self._process = None
 
     async def end(self, how: signal.Signals) -> None:
         if self._process is not None:
@@ -49,8 +58,10 @@ class ProcessorProcess:
 
 
 @contextlib.asynccontextmanager
-async def process(system: System, **changes: str) -> AsyncIterator[ProcessorProcess]:
-    running = ProcessorProcess(system, **changes)
+async def process(
+    system: System, module: Sequence[str] = ("rebalancer",), **changes: str
+) -> AsyncIterator[ProcessorProcess]:
+    running = ProcessorProcess(system, module, **changes)
     running.start()
     try:
         yield running

@@ -192,6 +192,7 @@ async def half_settled(system: Arena) -> Sequence[Event]:
             cash_before=cash,
         )
         reports.append(OrderReport(ref, "filled", Decimal(shares), Decimal(0), Decimal(1)))
+        system.forgetful = True  # these reports have no fills
         await system.queue.run(moves.record_intents(lease, [intent], now=now))
         system.exchange.buy(order, 900 + order_id, system.sim.now())
     await system.queue.run(moves.settle_intent(lease, reports[0], now=now))
@@ -267,6 +268,7 @@ async def forgotten(step: str, clients: Sequence[int], system: Arena) -> Sequenc
     The processors live on, and so do their orders. One that came only now would find orders
     at the gateway that nothing explains, and hold the account.
     """
+    system.forgetful = True
     system.sim.inject(fault("late_fill", "placeOrder", 0, seconds=0.2))
     events = await system.both()
     system.redis.stop()

@@ -6,17 +6,25 @@
 -- ARGV[7]      string  the reason, as JSON text
 -- ARGV[8]      string  the error, as JSON text
 -- ARGV[9]      0 | 1   1: the event is unreadable and kept as text
+-- ARGV[10..]   the record of the run, see lib/keep.lua; nothing: it has none
 --
--- Returns "dead id follow-up"; or the error LEASELOST.
+-- Returns "dead id follow-up"; or the error LEASELOST or CHAINMOVED.
 --@include keys
 --@include record
 --@include final
 --@include lease
 --@include proof
 --@include note
+--@include chain
+--@include outcomes
+--@include keep
 --@include event
 --@include edit
 --@include places
+local moved = keep_record(10)
+if moved then
+  return moved
+end
 local raw = take_processing(key)
 set_free(key)
 end_lease(account_id)

@@ -4,15 +4,23 @@
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
 -- ARGV[7]      string  result, a JSON object for the journal
+-- ARGV[8..]    the record of the run, see lib/keep.lua; nothing: it has none
 --
 -- Returns "completed id follow-up", the follow-up being the event that runs next in its wake,
--- if one does; or the error LEASELOST.
+-- if one does; or the error LEASELOST or CHAINMOVED.
 --@include keys
 --@include record
 --@include final
 --@include lease
 --@include proof
 --@include note
+--@include chain
+--@include outcomes
+--@include keep
+local moved = keep_record(8)
+if moved then
+  return moved
+end
 
 -- Nearly always nobody waits for the key or for the account.
 local held = redis.call('HMGET', index, 'active ' .. key, 'waiting ' .. key)

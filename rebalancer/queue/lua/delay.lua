@@ -5,19 +5,28 @@
 -- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
 -- ARGV[7]      number  when to run, Unix seconds
 -- ARGV[8]      string  the reason, as JSON text
+-- ARGV[9..]    the record of the run, see lib/keep.lua; nothing: it has none
 --
--- Returns "delayed id ", or "queued id " if a high signal came meanwhile; or LEASELOST.
+-- Returns "delayed id ", or "queued id " if a high signal came meanwhile; or the error
+-- LEASELOST or CHAINMOVED.
 --@include keys
 --@include once
 --@include lease
 --@include proof
 --@include note
+--@include chain
+--@include outcomes
+--@include keep
 --@include record
 --@include event
 --@include edit
 --@include places
 local run_at, reason = ARGV[7], ARGV[8]
 
+local moved = keep_record(9)
+if moved then
+  return moved
+end
 local raw = take_processing(key)
 set_free(key)
 end_lease(account_id)

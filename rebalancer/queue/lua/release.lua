@@ -3,17 +3,25 @@
 -- KEYS[1]      string  answer to this ending of this lease
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2..6]   account id, event id, key, token, worker: the lease to prove
+-- ARGV[7..]    the record of the run, see lib/keep.lua; nothing: it has none
 --
--- Returns "released id "; or the error LEASELOST.
+-- Returns "released id "; or the error LEASELOST or CHAINMOVED.
 --@include keys
 --@include once
 --@include lease
 --@include proof
 --@include note
+--@include chain
+--@include outcomes
+--@include keep
 --@include record
 --@include event
 --@include edit
 --@include places
+local moved = keep_record(7)
+if moved then
+  return moved
+end
 local raw = take_processing(key)
 end_lease(account_id)
 if raw then

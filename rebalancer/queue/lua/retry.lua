@@ -7,20 +7,28 @@
 -- ARGV[8]      integer failed attempts, this one included
 -- ARGV[9]      string  the error, as JSON text
 -- ARGV[10]     0 | 1   1: that was the last attempt
+-- ARGV[11..]   the record of the run, see lib/keep.lua; nothing: it has none
 --
 -- Returns "retrying id attempt due-at", "queued id attempt " if a high signal came meanwhile,
--- "dead id attempt "; or the error LEASELOST.
+-- "dead id attempt "; or the error LEASELOST or CHAINMOVED.
 --@include keys
 --@include once
 --@include lease
 --@include proof
 --@include note
+--@include chain
+--@include outcomes
+--@include keep
 --@include record
 --@include event
 --@include edit
 --@include places
 local due_at, attempt, err, last = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 
+local moved = keep_record(11)
+if moved then
+  return moved
+end
 local raw = take_processing(key)
 set_free(key)
 end_lease(account_id)

@@ -1,4 +1,5 @@
--- The fate of an order is known: forget its intent and put the outcome down.
+-- The fate of an order is known: forget its intent, and put the outcome down for the journal
+-- and for the next record.
 --
 -- KEYS[1]      hash    order ref -> intent, of this account
 -- KEYS[2]      zset    orders whose outcome is known, of this account, by now
@@ -14,6 +15,7 @@
 --@include proof
 --@include note
 --@include memory
+--@include outcomes
 local intent = redis.call('HGET', KEYS[1], ARGV[7])
 if not intent then
   return 0
@@ -23,10 +25,11 @@ redis.call('HDEL', KEYS[1], ARGV[7])
 local ok, found = pcall(cjson.decode, intent)
 local sender = ok and type(found) == 'table' and type(found.event_id) == 'string'
   and found.event_id or event_id
-note('settled', sender, account_id, string.sub(ARGV[8], 1, -2) .. ',"intent":'
-  .. (ok and intent or quote(intent)) .. '}')
 if ok then
   remember(KEYS[2], string.sub(ARGV[9], 1, -2) .. ',"event_id":' .. cjson.encode(sender)
     .. ',"order":' .. cjson.encode(found.order) .. '}')
 end
+local told = string.sub(ARGV[8], 1, -2) .. ',"intent":' .. (ok and intent or quote(intent)) .. '}'
+redis.call('HSET', outcomes_of(account_id), ARGV[7], told)
+note('settled', sender, account_id, told)
 return 1
