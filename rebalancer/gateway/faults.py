@@ -34,6 +34,8 @@ class Then(Enum):
     DELAYED = "delayed"
     #: Refused for now; the same request may succeed later.
     LATER = "later"
+    #: Another session of the login has its market data: nothing is sent until it has ended.
+    STAND_BACK = "stand back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ FAULTS: dict[int, Fault] = {
     10186: Fault("not subscribed, delayed data not enabled", Then.NO_DATA, _SUBSCRIBE),
     10197: Fault(
         "another session of this login takes the market data",
-        Then.NO_DATA,
+        Then.STAND_BACK,
         "log out of the other session; a paper login shares its data with the live one",
     ),
     # Anything --------------------------------------------------------------------------------
@@ -141,11 +143,20 @@ FAULTS: dict[int, Fault] = {
 }
 
 _WARNING = Fault("warning", Then.NOTICE)
+#: Under several codes (162, 420 and others) IBKR says in words what 10197 says as a code.
+_ELSEWHERE = "session is connected from a different ip address"
 
 
 def lookup(code: int) -> Fault | None:
     """The code's row; every 21xx is a notice; ``None`` for a code we do not know."""
     return FAULTS.get(code) or (_WARNING if 2100 <= code < 2200 else None)
+
+
+def from_rival(code: int, text: str) -> bool:
+    """Whether this says that another session of the login has its market data."""
+    fault = lookup(code)
+    by_code = fault is not None and fault.then is Then.STAND_BACK
+    return by_code or _ELSEWHERE in text.lower()
 
 
 def describe(code: int, text: str) -> str:

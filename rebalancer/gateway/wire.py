@@ -29,6 +29,7 @@ from ib_async.wrapper import Wrapper
 
 from rebalancer.gateway import convert
 from rebalancer.gateway.decoder import PatientDecoder
+from rebalancer.gateway.faults import from_rival
 from rebalancer.gateway.session import Session
 
 #: Seconds in which ib_async sends at most 45 messages. The gateway allows 50 in one second as
@@ -94,7 +95,7 @@ class Inbox(Wrapper):
     """Every message of one socket, handed to the session that is current when it comes."""
 
     def __init__(self, wire: Wire, ear: Callable[[int, int, str], None]) -> None:
-        #: Told of every code that is about no request, line or order.
+        #: Told of every code that is about no request, line or order, and of rivals.
         self._ear = ear
         self.session: Session
         super().__init__(wire)
@@ -110,7 +111,8 @@ class Inbox(Wrapper):
         text = errorString
         if advancedOrderRejectJson:
             text = f"{text} {advancedOrderRejectJson}"
-        if not self.session.error(reqId, errorCode, text):
+        # Another session concerns the whole connection, whichever request it is told to.
+        if not self.session.error(reqId, errorCode, text) or from_rival(errorCode, text):
             self._ear(reqId, errorCode, text)
 
     # Requests with an id -------------------------------------------------------------------

@@ -32,6 +32,7 @@ from rebalancer.processor import upkeep
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
 from rebalancer.processor.run import Deadlines, Portfolio, Run
+from rebalancer.processor.vigil import keep_vigil
 from rebalancer.queue import moves
 from rebalancer.queue.move import Move
 from rebalancer.queue.store import AsyncQueue
@@ -64,6 +65,8 @@ class Limits:
     unminded: float = 30.0
     #: How often the daemon says that it lives.
     beat: float = 5.0
+    #: How long the gateway may be gone before a person is told.
+    grace: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class Processor:
             asyncio.create_task(self.gateway.run()),
             asyncio.create_task(upkeep.say_alive(self, self._queue, self._limits.beat)),
             asyncio.create_task(upkeep.mind_orders(self, self._queue, self._limits.unminded)),
+            asyncio.create_task(keep_vigil(self, self._queue, self._limits.grace)),
         ]
         taking = asyncio.create_task(self._take_events())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -209,7 +213,9 @@ class Processor:
     async def _wait_after(self, error: Exception) -> None:
         # Through a night without Redis or gateway this is asked every few seconds.
         if str(error) != self._waiting_for:
-            log.warning("waiting: %s", error)
+            expected = isinstance(error, GatewayUnavailableError)
+            expected = expected and self.gateway.expected_down() is not None
+            log.log(logging.INFO if expected else logging.WARNING, "waiting: %s", error)
         self._waiting_for = str(error)
         await asyncio.sleep(self._limits.pause)
 

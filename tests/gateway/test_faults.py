@@ -35,7 +35,7 @@ def test_notices_never_lead_to_a_reconnect(code: int) -> None:
         (10148, Then.ASK),
         (354, Then.NO_DATA),
         (10168, Then.NO_DATA),
-        (10197, Then.NO_DATA),
+        (10197, Then.STAND_BACK),
         (10167, Then.DELAYED),
         (10089, Then.ASK),
         (10090, Then.NOTICE),
