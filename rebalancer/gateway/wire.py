@@ -115,6 +115,10 @@ class Inbox(Wrapper):
         if not self.session.error(reqId, errorCode, text) or from_rival(errorCode, text):
             self._ear(reqId, errorCode, text)
 
+    def nextValidId(self, req_id: int) -> None:
+        """The ids below are used up, whatever was said of them before."""
+        self.session.client.updateReqId(req_id)  # type: ignore[no-untyped-call]
+
     # Requests with an id -------------------------------------------------------------------
 
     def _row(self, req_id: int, row: Any) -> None:
@@ -231,7 +235,8 @@ class Inbox(Wrapper):
     ) -> None:
         """An order's state."""
         if perm_id:
-            self.session.book.status(perm_id, status, filled, avg_price, why_held)
+            why = why_held or (f"its price is capped at {cap_price:g}" if cap_price else "")
+            self.session.book.status(perm_id, status, filled, avg_price, why)
             return
         ticket = self.session.tickets.get(order_id)
         if ticket is not None and client_id == self.session.client.clientId:

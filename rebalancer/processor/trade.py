@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from rebalancer.core.account import Account
 from rebalancer.core.order import Intent, Order, OrderReport, order_ref
@@ -134,7 +135,8 @@ def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:
         number,
         run.clock(),
         currency=currency,
-        held_before=line.held,
+        # Without what others' working orders may yet bring: the balances do not show that.
+        held_before=line.held - account.working.get(line.symbol, Decimal(0)),
         cash_before=account.cash.get(currency),
     )
 

@@ -41,8 +41,8 @@ def is_offset(text: str) -> bool:
 
 
 def instrument_name(listing: Listing) -> str:
-    """What scenario files call it: the symbol, or the local symbol of a derivative."""
-    return listing.symbol if listing.sec_type == "STK" else listing.local_symbol
+    """What scenario files call it: the local symbol if it has one of its own."""
+    return listing.local_symbol or listing.symbol
 
 
 # Clock and habits ---------------------------------------------------------------------------

@@ -36,6 +36,7 @@ def _order(reader: Reader, world: World, node: Node, key: str) -> Standing | Non
         "quantity": number(above=0),
         "limit_price": number(above=0),
         "client_id": whole(),
+        "order_id": whole(),
         "order_ref": any_text,
     }
     found = reader.fields(node, key, table)

@@ -109,6 +109,8 @@ class Standing:
     quantity: Decimal
     limit_price: Decimal
     client_id: int = 0
+    #: The next one of its client if 0.
+    order_id: int = 0
     order_ref: str = ""
 
 

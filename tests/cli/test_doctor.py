@@ -99,8 +99,9 @@ def always_away(rebalancer: Rebalancer, monkeypatch: pytest.MonkeyPatch) -> None
     )
 
 
+@pytest.mark.usefixtures("always_away")
 def test_in_a_window_an_absent_gateway_is_no_failure(
-    rebalancer: Rebalancer, redis: Queue, always_away: None
+    rebalancer: Rebalancer, redis: Queue
 ) -> None:
     answer = rebalancer("doctor", "--json")
     assert answer.code == 0

@@ -97,7 +97,7 @@ class Desk:
             standing.account,
             order_ref=standing.order_ref,
         )
-        order_id = self._book.next_order_id(client_id)
+        order_id = standing.order_id or self._book.next_order_id(client_id)
         order = LiveOrder(client_id, order_id, self._book.take_perm_id(), standing.con_id, spec)
         self._book.next_order_ids[client_id] = order_id + 1
         self._book.orders.append(order)

@@ -149,7 +149,9 @@ def _stretches(calendar: Calendar, day: date, extended: bool) -> tuple[Stretch, 
     ranges = (calendar.extended if extended else ()) or calendar.regular
     if day in half_days:
         close = calendar.half_day_extended_close if extended else calendar.half_day_close
-        ranges = tuple((start, min(end, close)) for start, end in ranges if start < close or end < start)
+        ranges = tuple(
+            (start, min(end, close)) for start, end in ranges if start < close or end < start
+        )
     zone = ZoneInfo(calendar.zone)
     return tuple(
         Stretch(
