@@ -46,6 +46,7 @@ class Vigil:
     told: bool = False
     told_login: bool = False
     rival: str = ""
+    rival_seen: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,15 @@ def look(vigil: Vigil, sight: Sight, grace: float) -> tuple[Vigil, tuple[Alert, 
     ``grace`` is how many seconds it may be gone, outside of windows, before that is told.
     """
     after, alerts = (_here if sight.connected else _gone)(vigil, sight, grace)
-    if sight.rival and not vigil.rival:
-        alerts = (*alerts, _another_session(sight.rival))
-    return replace(after, rival=sight.rival), alerts
+    if sight.rival:
+        if not vigil.rival:
+            alerts = (*alerts, _another_session(sight.rival))
+        return replace(after, rival=sight.rival, rival_seen=sight.at), alerts
+    # One that comes and goes is one, as an absence is.
+    lasts = sight.at - vigil.rival_seen < min(grace, STEADY)
+    return replace(
+        after, rival=vigil.rival if lasts else "", rival_seen=vigil.rival_seen
+    ), alerts
 
 
 def _here(vigil: Vigil, sight: Sight, grace: float) -> tuple[Vigil, tuple[Alert, ...]]:

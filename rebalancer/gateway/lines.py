@@ -125,8 +125,8 @@ class Lines:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     limit: int = MAX_LINES
-    #: What was asked for last.
-    latest: Instrument | None = None
+    #: What was asked for last, and whether delayed prices would do.
+    latest: tuple[Instrument, bool] | None = None
     _by_id: dict[int, Line] = field(default_factory=dict)
 
     def acquire(self, instrument: Instrument, *, delayed: bool) -> Line | None:
@@ -250,7 +250,7 @@ class Lines:
             if not idle:
                 return None
             self._close(min(idle, key=lambda line: line.used_at))
-        self.latest = instrument
+        self.latest = instrument, asked == 3
         req_id = self.subscribe(instrument, asked)
         line = Line(req_id, instrument.con_id, asked, used_at=self.monotonic())
         self._by_id[req_id] = line

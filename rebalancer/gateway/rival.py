@@ -24,8 +24,8 @@ class Rival:
     def __init__(self) -> None:
         #: What was said of it; '' if there is none.
         self.said = ""
-        #: Whose price tells whether it has ended.
-        self._witness: Instrument | None = None
+        #: Whose price tells whether it has ended, and whether a delayed one does.
+        self._witness: tuple[Instrument, bool] | None = None
 
     def noticed(self, said: str, session: Session | None) -> None:
         """It has the market data, the gateway says."""
@@ -43,16 +43,21 @@ class Rival:
         Raises:
             GatewayUnavailableError: the connection was lost.
         """
-        if self._witness is not None and not await _comes(session, self._witness, within):
-            return False
+        witness = self._witness
+        if witness is not None:
+            instrument, delayed = witness
+            if not await _comes(session, instrument, delayed=delayed, within=within):
+                return False
         log.info("gateway: the other session has ended")
         self.said = ""
         return True
 
 
-async def _comes(session: Session, witness: Instrument, within: float) -> bool:
+async def _comes(
+    session: Session, instrument: Instrument, *, delayed: bool, within: float
+) -> bool:
     session.lines.farm_broke()  # what stood there before proves nothing
-    line = session.lines.acquire(witness, delayed=False)
+    line = session.lines.acquire(instrument, delayed=delayed)
     if line is None:
         return False  # every line is in use by somebody who will be told the same
     loop = asyncio.get_running_loop()

@@ -88,11 +88,16 @@ def test_a_login_that_ended_is_told_once_in_its_window_and_again_after_it() -> N
 
 
 def test_another_session_is_told_once_while_it_lasts() -> None:
-    rival = [here(t, "10197") for t in range(5)]
-    assert told([*rival, here(5), *rival]) == [
+    first, again = ([here(t, "10197") for t in range(at, at + 5)] for at in (0, 100))
+    between = [here(t) for t in range(5, 100)]
+    assert told([*first, *between, *again]) == [
         (0, "Another session of the login has the market data"),
-        (0, "Another session of the login has the market data"),
+        (100, "Another session of the login has the market data"),
     ]
+
+
+def test_another_session_that_comes_and_goes_is_told_once() -> None:
+    assert len(told([here(t, "10197" if t % 7 == 0 else "") for t in range(200)])) == 1
 
 
 def test_another_session_is_not_told_anew_when_the_connection_drops_meanwhile() -> None:

@@ -31,7 +31,7 @@ LOGIN = "{name: weekly login, start: 01:00, end: 12:00, days: [sun], login: true
 
 @asynccontextmanager
 async def night(
-    folder: Path, redis: RedisServer, start: str, *, grace: float = 0.4, **clock: Any
+    folder: Path, redis: RedisServer, start: str, *, grace: float = 0.8, **clock: Any
 ) -> AsyncIterator[System]:
     """A system whose gateway lives at this local time of New York."""
     at = datetime.fromisoformat(f"{start}-05:00").timestamp()
@@ -146,7 +146,7 @@ async def test_in_a_window_an_absence_is_no_alarm(
 ) -> None:
     async with night(tmp_path, redis, "2026-03-04T23:50") as system, at_work(system) as it:
         caplog.clear()
-        away(system, 1.2)
+        away(system, 2.0)
         await eventually(lambda: not it.gateway.is_connected)
         ends = time.monotonic() + 5
         while "; expected until " not in (info := await heartbeat(system))["status"]:
@@ -171,7 +171,7 @@ async def test_outside_of_windows_it_is_told_once_and_once_when_it_is_back(
         assert (await heartbeat(system)).get("gateway_expected_down_until") is None
         event = await system.enqueue(command="print-equity")
         await system.until("completed", event)
-        away(system, 1.5)
+        away(system, 2.2)
         (gone,) = await told(system, "IB Gateway is gone")
         assert "nothing listens there" in gone["text"]
         assert "rebalancer doctor" in gone["remedy"]
@@ -204,7 +204,7 @@ async def test_one_that_is_not_back_at_the_end_of_its_window_is_told_then(
 
 async def test_a_login_that_ends_is_told_at_once(tmp_path: Path, redis: RedisServer) -> None:
     async with night(tmp_path, redis, "2026-03-08T01:00") as system, at_work(system):
-        away(system, 1.2)
+        away(system, 2.0)
         (alert, _) = await told(
             system, "IB Gateway needs its login confirmed", "IB Gateway is back"
         )
@@ -213,7 +213,7 @@ async def test_a_login_that_ends_is_told_at_once(tmp_path: Path, redis: RedisSer
 
 async def test_what_is_to_be_told_waits_for_redis(tmp_path: Path, redis: RedisServer) -> None:
     async with night(tmp_path, redis, "2026-03-04T12:00") as system, at_work(system) as it:
-        away(system, 1.5)
+        away(system, 2.2)
         await asyncio.to_thread(redis.kill)
         await eventually(lambda: it.gateway.generation == 2)
         await asyncio.to_thread(redis.start)

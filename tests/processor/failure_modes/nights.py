@@ -22,12 +22,12 @@ _GATEWAY = "gateway: {request_timeout_seconds: 2"
 #: It ends seventeen minutes after the scenario's start.
 RESTART = SERVICE.replace(
     _GATEWAY,
-    f"{_GATEWAY}, alert_after_seconds: 0.4, "
+    f"{_GATEWAY}, alert_after_seconds: 0.8, "
     "windows: [{name: daily restart, start: 23:45, end: 00:15}]",
 )
 LOGIN = SERVICE.replace(
     _GATEWAY,
-    f"{_GATEWAY}, alert_after_seconds: 0.1, "
+    f"{_GATEWAY}, alert_after_seconds: 0.8, "
     "windows: [{name: weekly login, days: [sun], start: 01:00, end: 12:00, login: true}]",
 )
 
