@@ -307,7 +307,7 @@ class Connection:
         wire = self._wire
         if from_rival(code, text):
             # The connection is kept and used no more; who follows sent orders may go on.
-            self.rival.noticed(said, self._session)
+            self.rival.noticed(f"{code}: {' '.join(text.split())}", self._session)
             self._ready.clear()
             if self.is_connected:
                 self._settle_state()
