@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
@@ -72,8 +73,11 @@ def expected_down(windows: Iterable[Window], now: float) -> Absence | None:
 
 
 def closed_at(windows: Iterable[Window], now: float, *, lead: float) -> Absence | None:
-    """The absence that lasts at ``now`` or begins less than ``lead`` seconds after it."""
-    near = _absences(windows, now - _SECONDS, now + lead + _SECONDS)
+    """The absence that lasts at ``now`` or begins less than ``lead`` seconds after it.
+
+    ``lead`` is a day at most.
+    """
+    near = _around(tuple(windows), int(now // _SECONDS))
     return next((a for a in near if a.start - lead <= now < a.end), None)
 
 
@@ -86,6 +90,13 @@ def next_window(windows: Iterable[Window], now: float) -> Absence | None:
     """The first absence that begins after ``now``; ``None`` without windows."""
     coming = _absences(windows, now - _SECONDS, now + _WEEK)
     return next((absence for absence in coming if absence.start > now), None)
+
+
+# It is asked before every order, and the answer changes once a day.
+@lru_cache(maxsize=64)
+def _around(windows: tuple[Window, ...], day: int) -> Sequence[Absence]:
+    """What may matter on a UTC day, counted from 1970, and a lead of a day before it."""
+    return _absences(windows, (day - 1) * _SECONDS, (day + 3) * _SECONDS)
 
 
 def _absences(windows: Iterable[Window], after: float, until: float) -> Sequence[Absence]:
