@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rebalancer.cli.findings import Finding
 from rebalancer.cli.output import moment
@@ -20,9 +20,7 @@ def windows(configured: Sequence[Window], now: float) -> Iterator[Finding]:
         yield Finding("ok", "gateway window", f"next: {_span(coming)}")
 
 
-def softened(
-    found: Iterator[Finding] | Sequence[Finding], absence: Absence | None
-) -> list[Finding]:
+def softened(found: Iterable[Finding], absence: Absence | None) -> list[Finding]:
     """The findings about the gateway; in a window its absence is no failure."""
     if absence is None:
         return list(found)

@@ -41,7 +41,7 @@ HEARTBEAT = 15.0
 #: A loss of IBKR (1100) that does not end within this is cleared up by connecting anew.
 LONGEST_PAUSE = 120.0
 #: While another session has the market data, a price is asked for this often.
-PROBE = 15.0
+PROBE = 5.0
 
 
 class Connection:
