@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from rebalancer.cli import findings
+from rebalancer.cli import absence, findings
 from rebalancer.cli.findings import Finding
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit
+from rebalancer.core.windows import expected_down
 from rebalancer.settings import InvalidSettingsError
 
 _COLOUR = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -54,8 +55,10 @@ def _examine(options: Options) -> Iterator[Finding]:
         if folder := findings.where_redis_writes(queue, service):
             folders = {"redis": Path(folder)}
     yield from findings.disk(folders)
+    yield from absence.windows(service.gateway.windows, now())
     if settings is not None:
-        yield from findings.gateway(settings, now())
+        expected = expected_down(service.gateway.windows, now())
+        yield from absence.softened(findings.gateway(settings, now()), expected)
 
 
 def _print(finding: Finding) -> None:

@@ -6,6 +6,9 @@
 Proving means that the gateway answered with at least one account, a full list of positions
 and its time. It is repeated after every interruption, and ``generation`` rises: whoever holds
 an older one must reconcile, because what happened meanwhile is not replayed.
+
+While another session of the login has its market data (``rival``) the connection stays and is
+not ready; when prices come again, it is.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from rebalancer.core.windows import Absence, Window, expected_down
 from rebalancer.errors import GatewayError, GatewayUnavailableError
 from rebalancer.gateway import identity, proof
-from rebalancer.gateway.faults import Then, describe, lookup
+from rebalancer.gateway.faults import Then, describe, from_rival, lookup
 from rebalancer.gateway.identity import Mode
+from rebalancer.gateway.rival import Rival
 from rebalancer.gateway.session import Session
 from rebalancer.gateway.wire import Wire
 
@@ -35,6 +40,8 @@ SETTLED = 10.0
 HEARTBEAT = 15.0
 #: A loss of IBKR (1100) that does not end within this is cleared up by connecting anew.
 LONGEST_PAUSE = 120.0
+#: While another session has the market data, a price is asked for this often.
+PROBE = 5.0
 
 
 class Connection:
@@ -46,6 +53,7 @@ class Connection:
         client_id: fixed, because orders belong to it and are cancelled by it only.
         trading_mode: what kind of accounts this connection is meant for.
         timeout: seconds for a connect and for each answer.
+        windows: when it is expected to be away; what is lost then is no alarm.
         clock: Unix seconds by the local clock.
         jitter: 0 to 1, spreads reconnects.
     """
@@ -58,6 +66,7 @@ class Connection:
         *,
         trading_mode: Mode,
         timeout: float = 10.0,
+        windows: Sequence[Window] = (),
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -66,6 +75,7 @@ class Connection:
         self.client_id = client_id
         self.trading_mode: Mode = trading_mode
         self.timeout = timeout
+        self.windows = windows
         self.accounts: frozenset[str] = frozenset()
         #: Rises with every connect, and with every 1101 and 1102.
         self.generation = 0
@@ -75,6 +85,8 @@ class Connection:
         self.clock_offset = 0.0
         #: One line for people.
         self.state = "not started"
+        #: Another session that has the login's market data.
+        self.rival = Rival()
         #: Held by whoever waits for room and then sends orders, so that none lies in a queue.
         self.sending = asyncio.Lock()
         self._clock = clock
@@ -93,6 +105,15 @@ class Connection:
     def is_ready(self) -> bool:
         """Whether it may be used now."""
         return self._ready.is_set() and self._session is not None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the gateway is there and proven, though perhaps not to be used."""
+        return self._session is not None and not self._session.over
+
+    def expected_down(self) -> Absence | None:
+        """The window that lasts now, by the gateway's clock."""
+        return expected_down(self.windows, self.now())
 
     @property
     def session(self) -> Session:
@@ -211,23 +232,30 @@ class Connection:
         self.accounts, self.clock_offset = shown.accounts, shown.clock_offset
         self.generation = session.generation
         self._session = session
-        self.last_error = ""
+        self._settle_state()
+        log.info("gateway %s", self.state)
+
+    def _settle_state(self) -> None:
+        """Say what a proven connection may be used for."""
+        self.last_error = self.rival.said
         self.state = (
             f"connected to {self.host}:{self.port} as client {self.client_id}, "
             f"{len(self.accounts)} accounts"
         )
-        self._ready.set()
-        log.info("gateway %s", self.state)
+        if self.rival.said:
+            self.state += f"; standing back: {self.rival.said}"
+        else:
+            self._ready.set()
 
     # Attending -----------------------------------------------------------------------------
 
     async def _attend(self, wire: Wire, session: Session) -> None:
         """Watch a proven connection until it is lost, which raises."""
         while True:
-            then, cause = await self._next_code(HEARTBEAT)
+            then, cause = await self._next_code(PROBE if self.rival.said else HEARTBEAT)
             if then is Then.PAUSE:
                 self._down(cause)
-                log.warning("gateway paused: %s", cause)
+                self._log("gateway paused: %s", cause)
                 session = await self._outlast(wire, session)
             elif then is Then.RESTORED:
                 session = await self._again(wire, session, cause)
@@ -237,6 +265,8 @@ class Connection:
                 # Silence, or a notice: ask for the time, which also shows a dead socket.
                 session.lines.tidy()
                 self.clock_offset = await proof.clock_offset(wire, session, self._clock)
+                if self.rival.said and await self.rival.gone(session, within=self.timeout):
+                    self._settle_state()
 
     async def _outlast(self, wire: Wire, session: Session) -> Session:
         """Wait until IBKR is back, and prove it."""
@@ -253,7 +283,7 @@ class Connection:
     async def _again(self, wire: Wire, old: Session, cause: str) -> Session:
         """A new session on the same socket, after everything that startup proves is re-read."""
         self._down(cause)
-        log.warning("gateway: %s; reading everything again", cause)
+        self._log("gateway: %s; reading everything again", cause)
         self.state = f"proving again after {cause}"
         wire.inbox.session = session = self._new_session(wire)
         for req_id in old.lines.ids():
@@ -275,8 +305,15 @@ class Connection:
         fault = lookup(code)
         said = describe(code, text)
         wire = self._wire
+        if from_rival(code, text):
+            # The connection is kept and used no more; who follows sent orders may go on.
+            self.rival.noticed(f"{code}: {' '.join(text.split())}", self._session)
+            self._ready.clear()
+            if self.is_connected:
+                self._settle_state()
+            return
         if fault is None or fault.then is not Then.NOTICE:
-            log.warning("gateway said %s (id %d)", said, req_id)
+            self._log("gateway said %s (id %d)", said, req_id)
             self.last_error = self._said = said
         else:
             log.debug("gateway said %s", said)
@@ -302,6 +339,10 @@ class Connection:
         self._codes.put_nowait((Then.RECONNECT, reason))
 
     # Ending --------------------------------------------------------------------------------
+
+    def _log(self, text: str, *about: object) -> None:
+        """Log what is bad news, except in a window."""
+        log.log(logging.INFO if self.expected_down() else logging.WARNING, text, *about)
 
     def _down(self, reason: str) -> None:
         self._ready.clear()

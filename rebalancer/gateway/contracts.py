@@ -116,6 +116,10 @@ class Contracts:
             result[instrument.con_id] = replace(instrument, symbol=symbol)
         return result
 
+    def forget(self, symbol: str) -> None:
+        """Read it again when it is asked for next."""
+        self._known.pop(symbol, None)
+
     def stepped(self, instrument: Instrument, price: Decimal) -> Instrument:
         """The instrument with the price step that holds near ``price``.
 

@@ -34,6 +34,24 @@ class Then(Enum):
     DELAYED = "delayed"
     #: Refused for now; the same request may succeed later.
     LATER = "later"
+    #: Another session of the login has its market data: nothing is sent until it has ended.
+    STAND_BACK = "stand back"
+
+
+#: The same for people: what we do.
+DOES: dict[Then, str] = {
+    Then.NOTICE: "Nothing; an order under whose id it comes is live and never sent again.",
+    Then.PAUSE: "Ask and send nothing until 1101 or 1102; connect anew after two minutes.",
+    Then.RESTORED: "Prove the connection again and read everything anew.",
+    Then.RECONNECT: "Connect anew with the same client id, ever more slowly.",
+    Then.REFUSED: "Count it as refused, try the event again; dead after the last attempt.",
+    Then.CANCELLED: "Count the order as cancelled, with the fills it had; plan the rest anew.",
+    Then.ASK: "Ask open orders, completed orders and executions, or wait briefly for a price.",
+    Then.NO_DATA: "Give up this price at once; without it nothing is planned.",
+    Then.DELAYED: "Use the delayed price if `allow_delayed_prices` is set, else give it up.",
+    Then.LATER: "Let the request fail; look for orders that may be lost; try again later.",
+    Then.STAND_BACK: "Begin and send nothing, tell a person once, go on when prices come.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +74,11 @@ FAULTS: dict[int, Fault] = {
     326: Fault(
         "client id already in use", Then.RECONNECT, "end the other program that uses it"
     ),
-    502: Fault("gateway cannot be reached", Then.RECONNECT),
+    502: Fault(
+        "gateway cannot be reached", Then.RECONNECT, "start IB Gateway and enable its API"
+    ),
     503: Fault("gateway is too old", Then.RECONNECT, "update IB Gateway"),
-    504: Fault("not connected", Then.RECONNECT),
+    504: Fault("not connected", Then.RECONNECT, "log in to the gateway"),
     507: Fault("broken frame", Then.RECONNECT),
     1100: Fault("gateway lost its connection to IBKR", Then.PAUSE),
     1101: Fault("connection to IBKR restored, data lost", Then.RESTORED),
@@ -82,7 +102,7 @@ FAULTS: dict[int, Fault] = {
     481: Fault("order size was reduced", Then.NOTICE),
     10349: Fault("the account's preset changed the order's tif", Then.NOTICE),
     # Orders: refused -------------------------------------------------------------------------
-    103: Fault("duplicate order id", Then.REFUSED),
+    103: Fault("duplicate order id", Then.REFUSED, "let no other program use this client id"),
     109: Fault("price out of range", Then.REFUSED),
     110: Fault("price does not conform to the minimum tick", Then.REFUSED),
     111: Fault("tif does not fit the order type", Then.REFUSED),
@@ -91,8 +111,12 @@ FAULTS: dict[int, Fault] = {
     154: Fault("security is halted", Then.REFUSED),
     163: Fault("price violates the percentage limit", Then.REFUSED, "check presets and price"),
     200: Fault("no such contract", Then.REFUSED, "check the symbol, exchange and currency"),
-    201: Fault("order rejected", Then.REFUSED),
-    203: Fault("security not allowed for this account", Then.REFUSED),
+    201: Fault("order rejected", Then.REFUSED, "see the reason the gateway gives"),
+    203: Fault(
+        "security not allowed for this account",
+        Then.REFUSED,
+        "ask IBKR for the trading permission, or take it out of the targets",
+    ),
     320: Fault("request could not be read", Then.REFUSED),
     321: Fault("request is invalid", Then.REFUSED, _READ_ONLY),
     355: Fault("size does not conform to the market rule", Then.REFUSED),
@@ -119,7 +143,9 @@ FAULTS: dict[int, Fault] = {
     10147: Fault("order to cancel not found", Then.ASK),
     10148: Fault("order to cancel is final already", Then.ASK),
     # Prices ----------------------------------------------------------------------------------
-    101: Fault("too many market data lines", Then.LATER),
+    101: Fault(
+        "too many market data lines", Then.LATER, "close some in other programs of the login"
+    ),
     300: Fault("no such market data line", Then.NOTICE),
     354: Fault("market data not subscribed", Then.NO_DATA, _SUBSCRIBE),
     420: Fault("market data query refused", Then.NO_DATA),
@@ -131,7 +157,7 @@ FAULTS: dict[int, Fault] = {
     10186: Fault("not subscribed, delayed data not enabled", Then.NO_DATA, _SUBSCRIBE),
     10197: Fault(
         "another session of this login takes the market data",
-        Then.NO_DATA,
+        Then.STAND_BACK,
         "log out of the other session; a paper login shares its data with the live one",
     ),
     # Anything --------------------------------------------------------------------------------
@@ -141,11 +167,20 @@ FAULTS: dict[int, Fault] = {
 }
 
 _WARNING = Fault("warning", Then.NOTICE)
+#: Under several codes (162, 420 and others) IBKR says in words what 10197 says as a code.
+_ELSEWHERE = "session is connected from a different ip address"
 
 
 def lookup(code: int) -> Fault | None:
     """The code's row; every 21xx is a notice; ``None`` for a code we do not know."""
     return FAULTS.get(code) or (_WARNING if 2100 <= code < 2200 else None)
+
+
+def from_rival(code: int, text: str) -> bool:
+    """Whether this says that another session of the login has its market data."""
+    fault = lookup(code)
+    by_code = fault is not None and fault.then is Then.STAND_BACK
+    return by_code or _ELSEWHERE in text.lower()
 
 
 def describe(code: int, text: str) -> str:

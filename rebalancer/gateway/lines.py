@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from rebalancer.core.account import Instrument, Quote
 from rebalancer.gateway import convert
-from rebalancer.gateway.faults import Then, lookup
+from rebalancer.gateway.faults import Then, from_rival, lookup
 
 #: Lines we hold at most; the rest of the login's 100 are left to a person's TWS.
 MAX_LINES = 90
@@ -125,6 +125,8 @@ class Lines:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     limit: int = MAX_LINES
+    #: What was asked for last, and whether delayed prices would do.
+    latest: tuple[Instrument, bool] | None = None
     _by_id: dict[int, Line] = field(default_factory=dict)
 
     def acquire(self, instrument: Instrument, *, delayed: bool) -> Line | None:
@@ -211,8 +213,10 @@ class Lines:
             return False
         fault = lookup(code)
         then = fault.then if fault else Then.ASK
-        if then in {Then.NO_DATA, Then.REFUSED, Then.LATER} or (
-            then is Then.DELAYED and line.asked == 1
+        if (
+            then in {Then.NO_DATA, Then.REFUSED, Then.LATER}
+            or (then is Then.DELAYED and line.asked == 1)
+            or from_rival(code, text)
         ):
             line.refusal = (code, text)
         else:
@@ -246,6 +250,7 @@ class Lines:
             if not idle:
                 return None
             self._close(min(idle, key=lambda line: line.used_at))
+        self.latest = instrument, asked == 3
         req_id = self.subscribe(instrument, asked)
         line = Line(req_id, instrument.con_id, asked, used_at=self.monotonic())
         self._by_id[req_id] = line

@@ -8,6 +8,7 @@ session is woken by its end with ``GatewayUnavailableError``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("rebalancer.gateway")
 
 Row = TypeVar("Row")
+
+#: The code for an order under an id that an earlier order has.
+DUPLICATE_ID = 103
 
 
 class Session:
@@ -209,6 +213,10 @@ class Session:
             cancel.append(code)
         if ticket is not None:
             ticket.noted(code, text)
+            if code == DUPLICATE_ID:
+                # The id announced at the start was used already; now it is told anew.
+                with contextlib.suppress(GatewayUnavailableError):
+                    self.send(self.client.reqIds, 1)
         if ticket is not None or cancel is not None:
             return True
         if code == 100:

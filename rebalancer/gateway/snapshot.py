@@ -82,6 +82,7 @@ async def take_snapshot(
     money = balances.money(account_id, valuing.result())
     instruments, found = targeting.result()
     rows = holding.result()
+    _require_same_contracts(account_id, contracts, rows, instruments)
 
     named = {instrument.con_id: instrument for instrument in instruments.values()}
     if prices:
@@ -190,6 +191,40 @@ async def _priced(
         deadline=max(until - loop.time(), 0.0),
         allow_delayed=allow_delayed,
     )
+
+
+def _require_same_contracts(
+    account_id: str,
+    contracts: Contracts,
+    rows: Sequence[PositionRow],
+    targeted: Mapping[str, Instrument],
+) -> None:
+    """Hold what is named against what is held under the same name.
+
+    After a corporate action a position may still be shown under the old contract, or we may
+    still know the old one. Whoever took the two for different things would buy it again.
+
+    Raises:
+        StaleDataError: a stock is held as another contract than the target's, unless the
+            target itself names the contract (``conid:…``).
+    """
+    meant = {instrument.con_id for instrument in targeted.values()}
+    named = {
+        (instrument.local_symbol, instrument.currency): symbol
+        for symbol, instrument in targeted.items()
+        if not symbol.startswith("conid:")
+    }
+    for _, _, contract, _, _ in rows:
+        symbol = named.get((contract.symbol, contract.currency))
+        if symbol is None or contract.secType != "STK" or contract.conId in meant:
+            continue
+        contracts.forget(symbol)
+        con_id = targeted[symbol].con_id
+        raise StaleDataError(
+            f"{account_id} holds {symbol} as contract {contract.conId}, and the target's is "
+            f"contract {con_id}: after a corporate action one of them is out of date. If they "
+            f"are two things, write conid:{con_id} in the target",
+        )
 
 
 def _require_complete(

@@ -29,6 +29,7 @@ from ib_async.wrapper import Wrapper
 
 from rebalancer.gateway import convert
 from rebalancer.gateway.decoder import PatientDecoder
+from rebalancer.gateway.faults import from_rival
 from rebalancer.gateway.session import Session
 
 #: Seconds in which ib_async sends at most 45 messages. The gateway allows 50 in one second as
@@ -94,7 +95,7 @@ class Inbox(Wrapper):
     """Every message of one socket, handed to the session that is current when it comes."""
 
     def __init__(self, wire: Wire, ear: Callable[[int, int, str], None]) -> None:
-        #: Told of every code that is about no request, line or order.
+        #: Told of every code that is about no request, line or order, and of rivals.
         self._ear = ear
         self.session: Session
         super().__init__(wire)
@@ -110,8 +111,13 @@ class Inbox(Wrapper):
         text = errorString
         if advancedOrderRejectJson:
             text = f"{text} {advancedOrderRejectJson}"
-        if not self.session.error(reqId, errorCode, text):
+        # Another session concerns the whole connection, whichever request it is told to.
+        if not self.session.error(reqId, errorCode, text) or from_rival(errorCode, text):
             self._ear(reqId, errorCode, text)
+
+    def nextValidId(self, req_id: int) -> None:
+        """The ids below are used up, whatever was said of them before."""
+        self.session.client.updateReqId(req_id)  # type: ignore[no-untyped-call]
 
     # Requests with an id -------------------------------------------------------------------
 
@@ -229,7 +235,8 @@ class Inbox(Wrapper):
     ) -> None:
         """An order's state."""
         if perm_id:
-            self.session.book.status(perm_id, status, filled, avg_price, why_held)
+            why = why_held or (f"its price is capped at {cap_price:g}" if cap_price else "")
+            self.session.book.status(perm_id, status, filled, avg_price, why)
             return
         ticket = self.session.tickets.get(order_id)
         if ticket is not None and client_id == self.session.client.clientId:

@@ -36,6 +36,7 @@ from rebalancer.processor.lease import holding
 from rebalancer.processor.reconciling import Reconciler
 from rebalancer.processor.record import Ending, Recorder, end
 from rebalancer.processor.run import Deadlines, Portfolio, Run
+from rebalancer.processor.vigil import keep_vigil
 from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.queue.values import Lease
@@ -58,6 +59,8 @@ class Limits:
     unminded: float = 30.0
     #: How often the daemon says that it lives.
     beat: float = 5.0
+    #: How long the gateway may be gone before a person is told.
+    grace: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,7 @@ class Processor:
             asyncio.create_task(upkeep.say_alive(self, self._queue, self._limits.beat)),
             asyncio.create_task(upkeep.mind_orders(self, self._queue, self._limits.unminded)),
             asyncio.create_task(halting.mind_halts(self, self._queue, self._deadlines)),
+            asyncio.create_task(keep_vigil(self, self._queue, self._limits.grace)),
         ]
         taking = asyncio.create_task(self._take_events())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -212,7 +216,9 @@ class Processor:
     async def _wait_after(self, error: Exception) -> None:
         # Through a night without Redis or gateway this is asked every few seconds.
         if str(error) != self._waiting_for:
-            log.warning("waiting: %s", error)
+            expected = isinstance(error, GatewayUnavailableError)
+            expected = expected and self.gateway.expected_down() is not None
+            log.log(logging.INFO if expected else logging.WARNING, "waiting: %s", error)
         self._waiting_for = str(error)
         await asyncio.sleep(self._limits.pause)
 

@@ -1,4 +1,8 @@
-"""The hours gate: nothing is sent unless everything that may be traded is open."""
+"""The hours gate: nothing is sent unless everything that may be traded is open.
+
+Nor is it shortly before the gateway is expected to go, or while it may be away: an order whose
+answer is lost has to be looked for.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from rebalancer.core import hours
 from rebalancer.core.account import Instrument
+from rebalancer.core.windows import Absence, closed_at
 from rebalancer.errors import DelayedError
 from rebalancer.processor.run import Run
 
@@ -25,25 +30,49 @@ def require_open(run: Run, instruments: Iterable[Instrument]) -> None:
     Liquid hours count, or trading hours if the account's policy has ``extended_hours``.
 
     Raises:
-        DelayedError: until the next time when all of them are open at once.
+        DelayedError: until the next time when all of them are open at once, and the gateway
+            is not expected to be away.
     """
     extended = run.portfolio.policy.extended_hours
     listed = tuple(instruments)
     sessions = [sessions_of(i, extended=extended) for i in listed]
     now = run.gateway.now()
-    if hours.common_open(sessions, now) and hours.common_open(sessions, now + CLOSING):
-        return
-    opens = hours.next_common_open(sessions, now)
+    opens = _opens(run, sessions, now)
     if opens == now:
-        opens = hours.next_common_open(sessions, now + CLOSING)
-    kind = "trading" if extended else "liquid"
+        return
     # The opening is on the gateway's clock, the queue's due times are on ours.
     wait = RECHECK if opens is None else opens - now
     then = "none is published yet, looking again" if opens is None else "the next common open"
-    raise DelayedError(
-        f"outside the {kind} hours of {_names(listed)}; {then} is in {wait:.0f} s",
-        until=run.clock() + wait,
-    )
+    if _trade(sessions, now) and (absence := _absence(run, now)):
+        why = f"{absence.name} of the gateway " + ("begins" if absence.start > now else "lasts")
+    else:
+        kind = "trading" if extended else "liquid"
+        why = f"outside the {kind} hours of {_names(listed)}"
+    raise DelayedError(f"{why}; {then} is in {wait:.0f} s", until=run.clock() + wait)
+
+
+def _opens(run: Run, sessions: Sequence[hours.Sessions], now: float) -> float | None:
+    """The first moment from ``now`` on at which orders may be sent; ``None`` if not known."""
+    at: float | None = now
+    while at is not None:
+        if absence := _absence(run, at):
+            at = absence.end
+        elif _trade(sessions, at):
+            return at
+        else:
+            opens = hours.next_common_open(sessions, at)
+            at = hours.next_common_open(sessions, at + CLOSING) if opens == at else opens
+    return None
+
+
+def _absence(run: Run, at: float) -> Absence | None:
+    """Why the gateway may be away at this time or soon after."""
+    return closed_at(run.gateway.windows, at, lead=run.deadlines.quiet)
+
+
+def _trade(sessions: Sequence[hours.Sessions], at: float) -> bool:
+    """Whether everything is open, and a little longer."""
+    return hours.common_open(sessions, at) and hours.common_open(sessions, at + CLOSING)
 
 
 def sessions_of(instrument: Instrument, *, extended: bool = False) -> hours.Sessions:

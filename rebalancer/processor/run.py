@@ -40,6 +40,8 @@ class Deadlines:
     settlement: float = 10.0
     #: An order sent right before a crash may reach the gateway this long after it.
     in_flight: float = 2.0
+    #: Nothing is sent this long before the gateway is expected to go.
+    quiet: float = 300.0
 
 
 @dataclass(slots=True)

@@ -38,6 +38,7 @@ def assemble(settings: Settings, queue: AsyncQueue) -> Processor:
         settings.gateway.client_id,
         trading_mode=settings.trading_mode,
         timeout=settings.gateway.request_timeout_seconds,
+        windows=settings.gateway.windows,
         clock=time.time,
     )
     return Processor(
@@ -63,12 +64,14 @@ def _rules(settings: Settings) -> Rules:
             max_concurrent=steps.max_concurrent_events,
             lease=steps.lease_seconds,
             shutdown=steps.shutdown_deadline_seconds,
+            grace=settings.gateway.alert_after_seconds,
         ),
         deadlines=Deadlines(
             prices=steps.price_deadline_seconds,
             fills=steps.fill_deadline_seconds,
             cancel=steps.cancel_deadline_seconds,
             settlement=steps.settlement_deadline_seconds,
+            quiet=settings.gateway.quiet_before_window_seconds,
         ),
         keep_records=settings.history.keep_days * 86_400.0 or None,
     )

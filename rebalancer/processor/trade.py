@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from rebalancer.core.account import Account
 from rebalancer.core.execution import limit_at
@@ -120,7 +121,8 @@ def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:
         number,
         run.clock(),
         currency=currency,
-        held_before=line.held,
+        # Without what others' working orders may yet bring: the balances do not show that.
+        held_before=line.held - account.working.get(line.symbol, Decimal(0)),
         cash_before=account.cash.get(currency),
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rebalancer import sdnotify
 from rebalancer.core.event import Event
 from rebalancer.errors import GatewayUnavailableError, QueueError
+from rebalancer.processor import vigil
 from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
 
@@ -23,10 +24,16 @@ async def say_alive(processor: Processor, queue: AsyncQueue, every: float) -> No
     """Tell systemd and the queue every so many seconds that the event loop still turns."""
     while True:
         running = len(processor.flying)
-        status = f"{running} events running; gateway {processor.gateway.state}"
+        status = f"{running} events running; gateway {vigil.status(processor.gateway)}"
         sdnotify.status(status)
         sdnotify.watchdog()
-        info = {"status": status, "running": running, "worker": processor.worker}
+        info = {
+            "status": status,
+            "running": running,
+            "worker": processor.worker,
+            "gateway_state": processor.gateway.state,
+            "gateway_expected_down_until": vigil.expected_down_until(processor.gateway),
+        }
         with contextlib.suppress(QueueError):
             await queue.run(moves.heartbeat_daemon("processor", info, now=processor.clock()))
         await asyncio.sleep(every)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from rebalancer.core.windows import IBKR_WINDOWS, Window
 from rebalancer.settings.document import Item
 from rebalancer.settings.kinds import integer, key, one_of, seconds, section, text
 from rebalancer.settings.policy import PolicyKeys
@@ -37,6 +38,13 @@ def redis_url(item: Item) -> str:
     if not (socket_fits or (scheme_fits and (not database or database.isdigit()))):
         raise item.refuse(expected, found=found)
     return value
+
+
+def gateway_windows(item: Item) -> tuple[Window, ...]:
+    """What the file says about windows, read by a module that only such files need."""
+    from rebalancer.settings.windows import windows  # noqa: PLC0415 - as its docstring says
+
+    return windows(item)
 
 
 def masked(url: str) -> str:
@@ -108,6 +116,21 @@ class Gateway:
     )
     request_timeout_seconds: float = key(
         seconds(300), default=10.0, about="Longest wait to connect, and for each answer."
+    )
+    windows: tuple[Window, ...] = key(
+        gateway_windows,
+        default=IBKR_WINDOWS,
+        about="When it is expected to be away; `none` if never.",
+    )
+    quiet_before_window_seconds: float = key(
+        seconds(),
+        default=300.0,
+        about="No order is sent this long before a window begins, nor in it.",
+    )
+    alert_after_seconds: float = key(
+        seconds(),
+        default=120.0,
+        about="A person is told once it has been away this long outside its windows.",
     )
 
 

@@ -78,6 +78,8 @@ class Exchange:
         self._statements = Statements(world.accounts, book, self._market, accountant)
         if fresh:
             self._market.step()
+            for standing in world.orders:
+                self._desk.stand(standing)
             self._mark_equity()
 
     @property

@@ -79,6 +79,12 @@ FAULTS: dict[str, FaultKind] = {
     ),
     "filled_first": _placing("The status Filled comes before execDetails."),
     "double_report": _placing("Every fill of the order is reported twice, with one execId."),
+    "price_cap": _placing(
+        "The order's price is capped: a warning with the order, and the cap in its status.",
+        "price",
+        price="the cap",
+        text="the warning's text",
+    ),
     "late_commission": _placing(
         "Commission reports come later.",
         "seconds",
@@ -93,7 +99,7 @@ FAULTS: dict[str, FaultKind] = {
     ),
     "cancel_refused": _cancelling(
         "A cancel is refused although the order is live.",
-        code="161 or 10148; 161 if not given",
+        code="161, 10147 or 10148; 161 if not given",
     ),
     "cancel_lost": _cancelling("A cancel stays unanswered and without effect."),
     # Money and prices --------------------------------------------------------------------
@@ -113,10 +119,20 @@ FAULTS: dict[str, FaultKind] = {
         **_FOR,
     ),
     "delayed_data": _timed(
-        "Only delayed data: 10089 if live data were asked for, else 10167.", **_SYMBOL, **_FOR
+        "Only delayed data: 10089 if live data were asked for, else 10167.",
+        silent="yes: delayed data come without any code, only their type tells",
+        **_SYMBOL,
+        **_FOR,
     ),
     "set_price": _timed(
         "The price jumps.", "symbol", "price", symbol="the instrument", price="to this"
+    ),
+    "split": _timed(
+        "The instrument splits: every holding times the ratio, its price and cost divided.",
+        "symbol",
+        "ratio",
+        symbol="the instrument",
+        ratio="new shares for one old one",
     ),
     "halt": _timed(
         "Trading in the instrument stops; orders rest.",
@@ -158,10 +174,14 @@ FAULTS: dict[str, FaultKind] = {
     "id_rollback": _wire(
         "The next valid order id goes back (Exchange.roll_back_ids); ids are reissued.",
         to="the id announced next; 1 if not given",
+        used="yes: the ids count as used, so that orders under them get 103",
     ),
     "empty_start": _wire("Positions and account values end without a single row."),
     "competing_session": _wire(
-        "Another login takes over: 10197 for data, then the socket closes.", **_FOR
+        "Another login takes over: 10197 for data, then the socket closes.",
+        keep="yes: the socket stays, only the data are gone",
+        **_FOR,
     ),
+    "unasked_completed": _wire("Completed orders are told although nobody asked for them."),
     "garbage": _wire("Bytes that are no frame are sent."),
 }

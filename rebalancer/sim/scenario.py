@@ -8,16 +8,22 @@ describes every key; ``faults.FAULTS`` is the table of fault kinds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from yaml.nodes import Node
 
 from rebalancer.errors import ConfigError
-from rebalancer.sim import scenario_accounts, scenario_faults, scenario_market
+from rebalancer.sim import (
+    scenario_accounts,
+    scenario_faults,
+    scenario_market,
+    scenario_orders,
+)
 from rebalancer.sim.scenario_reader import (
     Reader,
     choice,
@@ -55,14 +61,22 @@ _PARTS: dict[str, tuple[str, _Part]] = {
     "calendars": ("calendars", scenario_market.calendars),
     "instruments": ("listings", scenario_market.listings),
     "accounts": ("accounts", scenario_accounts.accounts),
+    "orders": ("orders", scenario_orders.orders),
     "faults": ("faults", scenario_faults.faults),
 }
 
 
 def shipped() -> tuple[str, ...]:
-    """The names of the scenarios that come along."""
-    names = (entry.name for entry in _SHIPPED.iterdir())
-    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
+    """The names of the scenarios that come along, those of a folder as ``FOLDER/NAME``."""
+    return tuple(sorted(_names(_SHIPPED)))
+
+
+def _names(folder: Traversable, prefix: str = "") -> Iterator[str]:
+    for entry in folder.iterdir():
+        if entry.name.endswith(".yaml"):
+            yield prefix + entry.name.removesuffix(".yaml")
+        elif entry.is_dir():
+            yield from _names(entry, f"{prefix}{entry.name}/")
 
 
 def default_world() -> World:

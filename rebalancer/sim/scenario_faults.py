@@ -32,6 +32,10 @@ _ARGUMENTS: dict[str, Field] = {
     "then": choice(("rest", "cancel")),
     "after": choice(("done",)),
     "instead": choice(("yes",)),
+    "keep": choice(("yes",)),
+    "silent": choice(("yes",)),
+    "used": choice(("yes",)),
+    "ratio": numeral(above=0),
 }
 _MESSAGE_OR_TIME = "write a message such as placeOrder, or +SECONDS after the start"
 

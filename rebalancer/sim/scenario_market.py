@@ -29,7 +29,10 @@ from rebalancer.sim.world import Clock, Habits, Listing, PricePoint, World
 
 #: Con ids made up for instruments whose real one nobody stated begin here.
 SYNTHETIC_CON_IDS = 900_000_000
-_RIGHT_RANGES = "write local times as '09:30-16:00', or several '09:00-11:30,12:30-15:30'"
+_RIGHT_RANGES = (
+    "write local times as '09:30-16:00', several as '09:00-11:30,12:30-15:30', or "
+    "'18:00-17:00' from the evening before"
+)
 
 
 def is_offset(text: str) -> bool:
@@ -38,8 +41,8 @@ def is_offset(text: str) -> bool:
 
 
 def instrument_name(listing: Listing) -> str:
-    """What scenario files call it: the symbol, or the local symbol of a derivative."""
-    return listing.symbol if listing.sec_type == "STK" else listing.local_symbol
+    """What scenario files call it: the local symbol if it has one of its own."""
+    return listing.local_symbol or listing.symbol
 
 
 # Clock and habits ---------------------------------------------------------------------------
@@ -144,6 +147,8 @@ _LISTING: dict[str, Field] = {
     "price_band": number(above=0),
     "data": choice(("live", "delayed", "none")),
     "shortable": boolean,
+    "hours": choice(("dated", "short")),
+    "delisted": boolean,
     "strike": numeral(above=0),
     "multiplier": numeral(above=0),
 }
@@ -201,10 +206,10 @@ def _zone(text: str) -> str:
 
 
 def _ranges(text: str) -> tuple[Range, ...]:
-    ranges = []
+    ranges: list[Range] = []
     for part in text.split(","):
         start, end = (time.fromisoformat(edge.strip()) for edge in part.split("-"))
-        if not start < end:
+        if start == end or (start > end and ranges):
             raise ValueError(text)
         ranges.append((start, end))
     return tuple(ranges)

@@ -76,6 +76,8 @@ class Session:
         self._held_until = 0.0
         self._pace = Pace(hub.rate)
         self._announced = 0
+        #: An order id that is announced next although it was used; 0 for none.
+        self.misled_to = 0
         self._deadline = now + HANDSHAKE * hub.rate
         self._answering: tuple[str, Verdict] | None = None
 
@@ -214,7 +216,8 @@ class Session:
         """Say which order id is free; each time another, as the real one does."""
         free = self.hub.exchange.connect(self.client_id, now)
         self._announced = max(free, self._announced + 1)
-        self.send(message("nextValidId", 1, self._announced), now)
+        told, self.misled_to = self.misled_to or self._announced, 0
+        self.send(message("nextValidId", 1, told), now)
 
     # What happens by itself ----------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rebalancer.sim.answers import orders
 from rebalancer.sim.protocol.messages_in import request_id
 from rebalancer.sim.protocol.messages_out import ANSWERS, error
 
@@ -160,9 +161,13 @@ def _tell_error(strike: Strike) -> None:
 
 
 def _roll_back_ids(strike: Strike) -> None:
-    hub = strike.hub
+    hub, to = strike.hub, int(strike.args.get("to", "1"))
+    if strike.args.get("used") == "yes":
+        for session in strike.sessions:
+            session.misled_to = to
+        return
     for client_id in hub.client_ids:
-        hub.exchange.roll_back_ids(client_id, int(strike.args.get("to", "1")))
+        hub.exchange.roll_back_ids(client_id, to)
 
 
 def _drop_always(strike: Strike) -> None:
@@ -189,7 +194,14 @@ def _compete(strike: Strike) -> None:
     for session in strike.hub.ready():
         for req_id in session.subs.ticks or (-1,):
             session.send(error(req_id, 10197, TEXTS[10197]), strike.now)
-        session.close()
+        session.subs.ticks.clear()
+        if strike.args.get("keep") != "yes":
+            session.close()
+
+
+def _tell_completed(strike: Strike) -> None:
+    for session in strike.sessions:
+        orders.tell_completed(session, strike.now)
 
 
 #: Armed by the time, or by a message and not in the table above: what it does to
@@ -207,4 +219,5 @@ STRIKES: dict[str, Callable[[Strike], None]] = {
     "restart": _restart,
     "outage": _lose_connectivity,
     "competing_session": _compete,
+    "unasked_completed": _tell_completed,
 }

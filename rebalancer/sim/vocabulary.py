@@ -82,6 +82,8 @@ class OrderView:
     last_price: Decimal
     why_held: str = ""
     warning: str = ""
+    #: The price it is capped at; 0 for none.
+    cap_price: Decimal = Decimal(0)
     #: Completed orders: when (``YYYYmmdd HH:MM:SS zone``) and the text of the final state.
     completed_time: str = ""
     completed_status: str = ""

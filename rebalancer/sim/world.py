@@ -67,6 +67,12 @@ class Listing:
     strike: str = "0.0"
     right: str = ""
     multiplier: str = ""
+    #: What contract details name as its time zone, which may be ''; its calendar's if ``None``.
+    time_zone: str | None = None
+    #: How they spell its hours: both ends with their date, or ends that share the day's.
+    hours: Literal["dated", "short"] = "dated"
+    #: Positions still show it, but nobody finds it or trades it any more.
+    delisted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,21 @@ class AccountSpec:
     read_only: bool = False
     #: Whether stock that is not held may be sold; never in a cash account.
     short_selling: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A limit order that somebody, not the client under test, had placed before the start."""
+
+    account: str
+    con_id: int
+    action: Literal["BUY", "SELL"]
+    quantity: Decimal
+    limit_price: Decimal
+    client_id: int = 0
+    #: The next one of its client if 0.
+    order_id: int = 0
+    order_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +156,5 @@ class World:
     #: Seconds before the gateway's answer, by the name of the client's message; ``*`` for all.
     latencies: Mapping[str, float] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    #: Orders that work at the start.
+    orders: tuple[Standing, ...] = ()

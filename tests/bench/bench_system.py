@@ -103,6 +103,7 @@ class Bench:
             "REBALANCER_ACCOUNTS_FILE": str(self.folder / "accounts.yaml"),
             "REBALANCER_REDIS_URL": self.redis_url,
             "REBALANCER_GATEWAY_PORT": str(self.sim.port),
+            "REBALANCER_GATEWAY_WINDOWS": "none",
             **changes,
         }
         with (self.folder / f"{name}.log").open("ab") as log:

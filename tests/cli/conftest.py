@@ -59,6 +59,8 @@ def rebalancer(
     """A configured command line whose Redis and gateway do not listen."""
     monkeypatch.setenv("REBALANCER_REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
     monkeypatch.setenv("REBALANCER_GATEWAY_PORT", str(free_port()))
+    # Whatever the time is when the tests run.
+    monkeypatch.setenv("REBALANCER_GATEWAY_WINDOWS", "none")
     monkeypatch.setenv("COLUMNS", "200")
     typed = Rebalancer(tmp_path, capsys)
     typed.configure()

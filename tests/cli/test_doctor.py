@@ -89,6 +89,40 @@ def test_no_gateway(rebalancer: Rebalancer, redis: Queue) -> None:
     assert answer.err == "1 to mend.\n"
 
 
+@pytest.fixture
+def always_away(rebalancer: Rebalancer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two windows that are the whole day."""
+    monkeypatch.delenv("REBALANCER_GATEWAY_WINDOWS")
+    rebalancer.configure(
+        "gateway: {windows: [{name: day, start: 06:00, end: 18:00, time_zone: UTC},"
+        " {name: night, start: 18:00, end: 06:00, time_zone: UTC}]}"
+    )
+
+
+@pytest.mark.usefixtures("always_away")
+def test_in_a_window_an_absent_gateway_is_no_failure(
+    rebalancer: Rebalancer, redis: Queue
+) -> None:
+    answer = rebalancer("doctor", "--json")
+    assert answer.code == 0
+    found = _found(answer, "gateway")
+    assert found["level"] == "warn"
+    assert "nothing listens" in found["text"]
+    assert "; expected until " in found["text"]
+    windows = [f for f in answer.json["findings"] if f["subject"] == "gateway window"]
+    assert "expected to be away now: " in windows[0]["text"]
+
+
+def test_the_next_window_is_shown(
+    rebalancer: Rebalancer, redis: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "none configured" in _found(rebalancer("doctor", "--json"), "gateway window")["text"]
+    monkeypatch.delenv("REBALANCER_GATEWAY_WINDOWS")
+    found = rebalancer("doctor", "--json").json["findings"]
+    windows = [f["text"] for f in found if f["subject"] == "gateway window"]
+    assert windows[-1].startswith("next: ")
+
+
 def test_an_account_the_login_does_not_manage(
     rebalancer: Rebalancer, redis: Queue, gateway: SimThread
 ) -> None:

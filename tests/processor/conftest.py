@@ -10,6 +10,8 @@ from tests.processor.system import System
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.sim_gateway import sim_gateway
 
+pytest.register_assert_rewrite("tests.processor.failure_modes")
+
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:

@@ -73,6 +73,7 @@ class System:
         return {
             "REBALANCER_REDIS_URL": self.redis.url,
             "REBALANCER_GATEWAY_PORT": str(self.sim.port),
+            **({} if "windows:" in self.service else {"REBALANCER_GATEWAY_WINDOWS": "none"}),
         }
 
     @contextlib.asynccontextmanager

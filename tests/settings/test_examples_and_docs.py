@@ -16,6 +16,7 @@ from rebalancer.settings.environment import variables
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.service import Service
 from rebalancer.settings.targets import Replacement
+from rebalancer.settings.windows import WindowKeys
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "packaging" / "examples"
@@ -47,6 +48,12 @@ def _value(value: Any) -> str:
     return f"`{value}`"
 
 
+_BUILT_IN: dict[tuple[str, ...], str] = {
+    ("gateway", "port"): "-",
+    ("gateway", "windows"): "IBKR's",
+}
+
+
 def service_table() -> str:
     lines = ["| key | variable | default | meaning |", "|---|---|---|---|"]
     for variable, path in variables().items():
@@ -56,7 +63,7 @@ def service_table() -> str:
         for name in path[:-1]:
             owner = getattr(owner, name)
         [field] = [f for f in dataclasses.fields(owner) if f.name == path[-1]]
-        default = "-" if path == ("gateway", "port") else _value(field.default)
+        default = _BUILT_IN.get(path) or _value(field.default)
         about = field.metadata["about"]
         lines.append(f"| `{'.'.join(path)}` | `{variable}` | {default} | {about} |")
     return "\n".join(lines)
@@ -73,8 +80,8 @@ def keys_table(kind: Any) -> str:
             default = _value(str(value).lower() if isinstance(value, bool) else value)
         elif field.default is dataclasses.MISSING:
             default = "required"
-        elif field.name in _SHOWN:
-            default = _SHOWN[field.name]
+        elif shown := _SHOWN.get(f"{kind.__name__}.{field.name}") or _SHOWN.get(field.name):
+            default = shown
         else:
             default = _value(field.default)
         lines.append(f"| `{field.name}` | {default} | {field.metadata['about']} |")
@@ -88,6 +95,8 @@ _SHOWN = {
     "schedule": "-",
     "time_zone": "`America/New_York`",
     "days": "`[mon, tue, wed, thu, fri]`",
+    "WindowKeys.days": "every day",
+    "login": "`false`",
 }
 
 
@@ -95,12 +104,13 @@ _SHOWN = {
     ("file", "table"),
     [
         ("settings.md", service_table()),
+        ("settings.md", keys_table(WindowKeys)),
         ("accounts.md", keys_table(PolicyKeys)),
         ("accounts.md", keys_table(Schedule)),
         ("accounts.md", keys_table(BoundsKeys)),
         ("accounts.md", keys_table(Replacement)),
     ],
-    ids=["service", "policy", "schedule", "bounds", "replacement"],
+    ids=["service", "windows", "policy", "schedule", "bounds", "replacement"],
 )
 def test_the_reference_has_the_table(file: str, table: str) -> None:
     assert table in (REFERENCE / file).read_text()

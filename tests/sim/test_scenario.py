@@ -62,7 +62,7 @@ def test_every_shipped_scenario_loads_and_runs(name: str) -> None:
     world = load_world(name)
     exchange = Exchange(world, world.clock.start or new_york("2026-04-15 10:00"))
     for spec in world.listings:
-        assert exchange.find(ContractSpec(con_id=spec.con_id))
+        assert bool(exchange.find(ContractSpec(con_id=spec.con_id))) is not spec.delisted
     for account in exchange.accounts:
         assert exchange.account_values(account)
     exchange.advance(exchange.now + 120)
@@ -156,7 +156,7 @@ def test_a_scenario_is_read_from_a_file(tmp_path: Path) -> None:
     file.write_text("clock: {always_open: true}", encoding="utf-8")
     assert load_world(file).clock.always_open
     with pytest.raises(
-        ConfigError, match="found no such scenario; give a file or one of bad-day"
+        ConfigError, match="found no such scenario; give a file or one of always-open"
     ):
         load_world("deflaut")
     with pytest.raises(ConfigError, match=r"gone\.yaml: cannot be read"):
@@ -212,7 +212,7 @@ bogus: 1
         ("accounts: {D: {cash: {JPY: 5}}}", "s.yaml:1: rates.JPY: found nothing; say how many"),
         ("accounts: {D: {kind: ira}}", "s.yaml:1: accounts.D.kind: found 'ira'; write one of"),
         ("accounts: {D: {read_only: maybe}}", "s.yaml:1: accounts.D.read_only: found 'maybe'"),
-        ("extends: defualt", "s.yaml:1: extends: found 'defualt'; write one of bad-day"),
+        ("extends: defualt", "s.yaml:1: extends: found 'defualt'; write one of always-open"),
         (
             "instruments: {SPY: {con_id: 265598}}",
             "s.yaml:1: instruments.AAPL.con_id: found 265",
@@ -260,6 +260,9 @@ def test_every_fault_kind_can_be_written_with_all_its_arguments() -> None:
         "then": "cancel",
         "after": "done",
         "instead": '"yes"',
+        "keep": '"yes"',
+        "silent": '"yes"',
+        "used": '"yes"',
         "end": "1101",
         "message": "execDetailsEnd",
         "order_ref": "rb",

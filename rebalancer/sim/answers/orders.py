@@ -90,10 +90,14 @@ def _auto_open_orders(session: Session, _: list[str], now: float) -> None:
 
 
 def _completed_orders(session: Session, fields: list[str], now: float) -> None:
-    api_only = Fields(fields, skip=1).flag()
+    tell_completed(session, now, api_only=Fields(fields, skip=1).flag())
+    session.send(message("completedOrdersEnd"), now)
+
+
+def tell_completed(session: Session, now: float, *, api_only: bool = False) -> None:
+    """Send every order that ended today, without the end of the list."""
     for view in session.hub.exchange.completed_orders(api_only=api_only):
         session.send(completed_order(view, session.hub.contract(view.con_id)), now)
-    session.send(message("completedOrdersEnd"), now)
 
 
 def _executions(session: Session, fields: list[str], now: float) -> None:

@@ -70,7 +70,7 @@ def order_status(view: OrderView, *, client_id: int) -> Message:
         view.last_price,
         client_id,
         view.why_held,
-        0,  # price cap
+        view.cap_price,
     )
 
 

@@ -32,6 +32,9 @@ class Quirks:
     #: The right price of its first fill, and how long after that it is known.
     correct_to: Decimal | None = None
     correct_after: float = 0.0
+    #: The price it is capped at, and the warning that says so.
+    cap_price: Decimal | None = None
+    cap_text: str = ""
 
 
 @dataclass(slots=True)
@@ -99,6 +102,8 @@ class LiveOrder:
             avg_price=self.value / self.filled if self.filled else Decimal(0),
             last_price=self.last_price,
             why_held=self.why_held,
+            warning=self.quirks.cap_text,
+            cap_price=self.quirks.cap_price or Decimal(0),
             completed_time=stamp(self.completed_at, zone) if self.completed_at else "",
             completed_status=self.completed_text,
         )

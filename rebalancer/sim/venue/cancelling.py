@@ -42,6 +42,8 @@ def global_cancel(book: Book, floor: Floor) -> list[Report]:
 
 
 def _too_late(order: LiveOrder, code: str = "") -> Refusal:
+    if code == "10147":
+        return 10147, f"OrderId {order.order_id} that needs to be cancelled is not found."
     if code == "161" or (not code and order.status == "Inactive"):
         return 161, (
             "Cancel attempted when order is not in a cancellable state.  "

@@ -19,8 +19,9 @@ from rebalancer.sim.vocabulary import (
     Opened,
     Report,
     StatusChanged,
+    Ticked,
 )
-from rebalancer.sim.world import Habits
+from rebalancer.sim.world import Habits, Listing
 
 
 class Clearing:
@@ -68,6 +69,19 @@ class Clearing:
         for account, ledger in book.ledgers.items():
             if release_proceeds(ledger, now):
                 yield Moved(account)
+        for args in self._armed.due("split", now):
+            yield from self._split(self._market.listing(args["symbol"]), Decimal(args["ratio"]))
+
+    def _split(self, listing: Listing, ratio: Decimal) -> Iterator[Report]:
+        con_id = listing.con_id
+        self._market.split(con_id, ratio)
+        yield Ticked(con_id)
+        for account, ledger in self._book.ledgers.items():
+            held = ledger.positions.get(con_id)
+            if held is not None:
+                held.quantity *= ratio
+                held.avg_cost /= ratio
+                yield Moved(account, (con_id,))
 
     def correct(self, wrong: Execution, price: Decimal) -> list[Report]:
         """Report a fill once more, at the right price, with the next revision of its execId."""

@@ -28,7 +28,7 @@ from rebalancer.sim.vocabulary import (
     Report,
     StatusChanged,
 )
-from rebalancer.sim.world import World
+from rebalancer.sim.world import Standing, World
 
 _OUTSIDE_RTH_IGNORED = (
     "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the "
@@ -83,6 +83,25 @@ class Desk:
         if order.what_if:
             return [self._funds.preview(new)]
         return self._take_in(new, warnings)
+
+    def stand(self, standing: Standing) -> None:
+        """An order that was placed before the world began; no fault concerns it."""
+        client_id = standing.client_id
+        spec = OrderSpec(
+            standing.action,
+            standing.quantity,
+            "LMT",
+            standing.limit_price,
+            None,
+            "GTC",
+            standing.account,
+            order_ref=standing.order_ref,
+        )
+        order_id = standing.order_id or self._book.next_order_id(client_id)
+        order = LiveOrder(client_id, order_id, self._book.take_perm_id(), standing.con_id, spec)
+        self._book.next_order_ids[client_id] = order_id + 1
+        self._book.orders.append(order)
+        self._start(order)
 
     # Checking ----------------------------------------------------------------------------
 

@@ -61,13 +61,15 @@ class Market:
 
     def find(self, spec: ContractSpec) -> list[Listing]:
         """Every listing that fits; empty fields fit anything."""
-        return [listing for listing in self._listings.values() if _fits(spec, listing)]
+        listed = (each for each in self._listings.values() if not each.delisted)
+        return [listing for listing in listed if _fits(spec, listing)]
 
     def view(self, listing: Listing, now: float) -> ContractView:
         """Contract details, with the hours from today on."""
         calendar = self.calendar(listing.con_id)
         local_symbol = listing.local_symbol or listing.symbol
         trading_class = listing.trading_class or listing.symbol
+        short = listing.hours == "short"
         venues = dict.fromkeys(("SMART", listing.primary_exchange))
         return ContractView(
             con_id=listing.con_id,
@@ -80,9 +82,9 @@ class Market:
             market_name=listing.market_name or trading_class,
             long_name=listing.long_name or listing.symbol,
             min_tick=listing.tick,
-            time_zone=calendar.zone,
-            trading_hours=calendar.text(now, extended=True),
-            liquid_hours=calendar.text(now, extended=False),
+            time_zone=calendar.zone if listing.time_zone is None else listing.time_zone,
+            trading_hours=calendar.text(now, extended=True, short=short),
+            liquid_hours=calendar.text(now, extended=False, short=short),
             valid_exchanges=",".join(venue for venue in venues if venue),
             order_types=ORDER_TYPES,
             expiry=listing.expiry,
@@ -138,6 +140,12 @@ class Market:
         kept = self._book.prices[con_id]
         kept.price = price
         kept.high, kept.low = max(kept.high, price), min(kept.low, price)
+
+    def split(self, con_id: int, ratio: Decimal) -> None:
+        """One share has become ``ratio`` shares: all prices of the day are of the new ones."""
+        kept = self._book.prices[con_id]
+        kept.price, kept.close = kept.price / ratio, kept.close / ratio
+        kept.open, kept.high, kept.low = kept.open / ratio, kept.high / ratio, kept.low / ratio
 
     def available(self, con_id: int, *, buying: bool) -> Decimal | None:
         """Shares left at the touch; ``None`` for any number."""

@@ -43,8 +43,10 @@ class MarketData:
         if missing is not None:
             return _NO_DATA[missing.get("code", "354")]
         service = listing.data
-        if self._armed.ongoing("delayed_data", now, symbol=listing.symbol) is not None:
-            service = "delayed"
+        late = self._armed.ongoing("delayed_data", now, symbol=listing.symbol)
+        if late is not None and late.get("silent") == "yes":
+            return MarketDataGrant(DELAYED)
+        service = "delayed" if late is not None else service
         frozen = self._market.phase(con_id, now) == "closed"
         if service == "none":
             return _NO_DATA["354"]

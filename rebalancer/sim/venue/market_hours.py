@@ -15,7 +15,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 Phase = Literal["regular", "extended", "closed"]
-#: Local opening and closing times of one stretch of trading.
+#: Local opening and closing times of one stretch of trading. One that closes earlier than it
+#: opens began on the evening before: the day is the one on which it closes.
 Range = tuple[time, time]
 #: A year's holidays and half days.
 Rules = Callable[[int], tuple[frozenset[date], frozenset[date]]]
@@ -97,29 +98,36 @@ class Calendar:
         """The date on the exchange's own wall."""
         return datetime.fromtimestamp(at, ZoneInfo(self.zone)).date()
 
-    def text(self, at: float, *, extended: bool, days: int = 7) -> str:
-        """``tradingHours`` (extended) or ``liquidHours`` of ``days`` days from today on."""
+    def text(self, at: float, *, extended: bool, days: int = 7, short: bool = False) -> str:
+        """``tradingHours`` (extended) or ``liquidHours`` of ``days`` days from today on.
+
+        ``short``: the ends of a stretch share the date of their day.
+        """
         return ";".join(
-            self._day_text(day, extended=extended) for day in self._days(at, count=days)
+            self._day_text(day, extended=extended, short=short)
+            for day in self._days(at, count=days)
         )
 
-    def _day_text(self, day: date, *, extended: bool) -> str:
+    def _day_text(self, day: date, *, extended: bool, short: bool) -> str:
         if self.continuous:
             return f"{day:%Y%m%d}:0000-{day + _DAY:%Y%m%d}:0000"
         stretches = self.stretches(day, extended=extended)
         if not stretches:
             return f"{day:%Y%m%d}:CLOSED"
         zone = ZoneInfo(self.zone)
-        return ",".join(
+        form = "%H%M" if short else "%Y%m%d:%H%M"
+        text = ",".join(
             "-".join(
-                f"{datetime.fromtimestamp(moment, zone):%Y%m%d:%H%M}"
+                f"{datetime.fromtimestamp(moment, zone):{form}}"
                 for moment in (stretch.opens, stretch.closes)
             )
             for stretch in stretches
         )
+        return f"{day:%Y%m%d}:{text}" if short else text
 
     def _inside(self, at: float, *, extended: bool) -> bool:
-        return any(s.opens <= at < s.closes for s in self._from(at, extended=extended, days=1))
+        # Tomorrow's trading may have begun this evening.
+        return any(s.opens <= at < s.closes for s in self._from(at, extended=extended, days=2))
 
     def _from(
         self, at: float, *, extended: bool, days: int = _SEARCH_DAYS
@@ -141,11 +149,13 @@ def _stretches(calendar: Calendar, day: date, extended: bool) -> tuple[Stretch, 
     ranges = (calendar.extended if extended else ()) or calendar.regular
     if day in half_days:
         close = calendar.half_day_extended_close if extended else calendar.half_day_close
-        ranges = tuple((start, min(end, close)) for start, end in ranges if start < close)
+        ranges = tuple(
+            (start, min(end, close)) for start, end in ranges if start < close or end < start
+        )
     zone = ZoneInfo(calendar.zone)
     return tuple(
         Stretch(
-            datetime.combine(day, start, zone).timestamp(),
+            datetime.combine(day if start < end else day - _DAY, start, zone).timestamp(),
             datetime.combine(day, end, zone).timestamp(),
         )
         for start, end in ranges
