@@ -34,3 +34,13 @@ def record(event_id: str) -> str:
 def intents(account_id: str) -> str:
     """Hash of the account's orders that may be at the gateway: order_ref -> intent."""
     return f"rebalance_intents:{account_id}"
+
+
+def turnover(account_id: str) -> str:
+    """Hash of what the account has been sent to trade: trading day -> hundredths."""
+    return f"rebalance_turnover:{account_id}"
+
+
+def trades(account_id: str) -> str:
+    """Sorted set of the account's trades that later plans have to know of, by time."""
+    return f"rebalance_trades:{account_id}"

@@ -29,6 +29,7 @@ from rebalancer.queue.gate import (
     settle_intent,
 )
 from rebalancer.queue.journal import alert, note, note_event
+from rebalancer.queue.memory import day_turnover, trades
 from rebalancer.queue.move import Move, new_request, proof
 from rebalancer.queue.scripts import Argument
 from rebalancer.queue.values import (
@@ -50,6 +51,7 @@ __all__ = [
     "clear",
     "complete",
     "daemons",
+    "day_turnover",
     "delay",
     "enqueue",
     "halt",
@@ -78,6 +80,7 @@ __all__ = [
     "show",
     "stats",
     "take",
+    "trades",
 ]
 
 #: How many events one sweep moves before it lets others have the server.
