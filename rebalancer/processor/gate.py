@@ -46,6 +46,16 @@ def require_open(run: Run, instruments: Iterable[Instrument]) -> None:
     )
 
 
+def opening_after(run: Run, instruments: Iterable[Instrument], at: float) -> float:
+    """When all of them are open at once from ``at`` on, in our time; ``at`` if none is known.
+
+    ``at`` is in the gateway's time, as the published hours are.
+    """
+    extended = run.portfolio.policy.extended_hours
+    opens = hours.next_common_open([_sessions(i, extended=extended) for i in instruments], at)
+    return run.clock() + (at if opens is None else opens) - run.gateway.now()
+
+
 def _sessions(instrument: Instrument, *, extended: bool) -> hours.Sessions:
     return hours.parse(
         instrument.trading_hours if extended else instrument.liquid_hours,

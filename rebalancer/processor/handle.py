@@ -16,12 +16,13 @@ from typing import Any
 
 from rebalancer.core.account import Account, Instrument
 from rebalancer.core.order import OrderReport
-from rebalancer.core.plan import Plan, plan
+from rebalancer.core.plan import Plan
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor import report
+from rebalancer.processor.checks import check_plan, require
 from rebalancer.processor.gate import require_open
 from rebalancer.processor.reading import (
     cancel_all,
@@ -31,7 +32,9 @@ from rebalancer.processor.reading import (
 )
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle_unfinished
+from rebalancer.processor.taxes import planner
 from rebalancer.processor.trade import trade
+from rebalancer.processor.what_if import ask, costed
 from rebalancer.queue import moves
 
 Result = Mapping[str, Any]
@@ -57,43 +60,45 @@ async def handle(run: Run) -> Result:
 
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
-    target, policy = run.portfolio.target(), run.portfolio.policy
-    require_open(run, (await _targeted(run, target)).values())
+    target = run.portfolio.target()
+    instruments = await _targeted(run, target)
+    require_open(run, instruments.values())
     settled = await settle_unfinished(run)
-    account = await read_cleared(run, target)
+    plans = await planner(run, target, instruments)
+    account = await read_cleared(run, plans.priced)
     # What its own earlier passes sold is there to be spent; nothing of it is left over.
     opening = Decimal(0) if await run.queue.run(moves.has_traded(run.event.event_id)) else None
-    first = plan(account, target, policy, opening_cash=opening)
+    first, found = await _planned(run, plans.plan(account, opening_cash=opening), account)
     require_open(run, _traded(first, account))
-    await run.note("planned", report.plan_json(first))
+    await run.note("planned", found)
+    require(run, run.tally.checks, _traded(first, account))
 
     reports: list[OrderReport] = []
-    buys = first.buys
+    latest = first
     if first.sells:
         before = account
-        sold = await trade(run, first.sells, before)
+        sold = await trade(run, first.sells, before, first)
         reports += sold
-        account = await read_planned_around(run, target)
+        account = await read_planned_around(run, plans.priced)
         _require_untouched(before, account, first)
         # A sell that did not fill funds nothing: only the cash that has come is spent.
-        second = plan(
-            account,
-            target,
-            policy.buying_only(account.instruments),
-            opening_cash=before.total_cash if opening is None else opening,
-        )
-        await run.note("replanned", report.plan_json(second))
-        buys = second.buys
-    if buys:
-        bought = await trade(run, buys, account)
+        cash = before.total_cash if opening is None else opening
+        second = plans.plan(account, opening_cash=cash, buying_only=True)
+        second, told = await _planned(run, second, account)
+        await run.note("replanned", told)
+        require(run, run.tally.checks, _traded(second, account))
+        latest = second
+    if latest.buys:
+        bought = await trade(run, latest.buys, account, latest)
         reports += bought
-        account = await read_planned_around(run, target)
+        account = await read_planned_around(run, plans.priced)
 
-    reached = plan(account, target, policy)
+    reached = plans.plan(account)
     await _save(run, account, reached)
     result = {
-        "target": {"source": target.source, "hash": target.hash},
-        "plan": report.plan_json(first),
+        "target": {"source": first.target.source, "hash": target.hash},
+        "plan": found,
+        "checks": report.checks_json(run.tally.checks),
         "settled": report.reports_json(settled),
         "orders": report.reports_json(_with_commissions(run, reports)),
         "drift_before": format(first.drift_before, "f"),
@@ -108,13 +113,13 @@ async def rebalance(run: Run) -> Result:
 async def preview(run: Run) -> Result:
     """Plan exactly as ``rebalance`` would, and send nothing; markets may be closed."""
     target = run.portfolio.target()
-    await _targeted(run, target)
-    account = await read_planned_around(run, target)
-    planned = plan(account, target, run.portfolio.policy)
+    plans = await planner(run, target, await _targeted(run, target))
+    account = await read_planned_around(run, plans.priced)
+    planned, found = await _planned(run, plans.plan(account), account)
     await _save(run, account, planned)
     return {
-        "target": {"source": target.source, "hash": target.hash},
-        "plan": report.plan_json(planned),
+        "target": {"source": planned.target.source, "hash": target.hash},
+        "plan": found,
         "account": report.account_json(account),
     }
 
@@ -191,6 +196,18 @@ async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:
             msg = f"{other} and {symbol} are the same contract; give it one weight"
             raise PermanentError(msg)
     return instruments
+
+
+async def _planned(run: Run, planned: Plan, account: Account) -> tuple[Plan, dict[str, Any]]:
+    """Hold a plan against the gateway's what-if and the rails; return it and what to show."""
+    answers = await ask(run, planned, account)
+    planned = costed(planned, account, answers)
+    checks = await check_plan(run, planned, account, answers)
+    return planned, {
+        **report.plan_json(planned),
+        "checks": report.checks_json(checks),
+        "what_if": report.what_if_json(answers),
+    }
 
 
 def _traded(planned: Plan, account: Account) -> list[Instrument]:

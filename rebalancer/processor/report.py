@@ -9,6 +9,8 @@ from typing import Any
 from rebalancer.core.account import Account
 from rebalancer.core.order import Fill, OpenOrder, OrderReport
 from rebalancer.core.plan import Plan, PlanLine
+from rebalancer.core.rails import Check
+from rebalancer.processor.what_if import Answers
 
 
 def _text(value: Decimal | None) -> str | None:
@@ -52,6 +54,29 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "hash": plan.hash,
         "lines": [_line(line) for line in plan.lines],
     }
+
+
+def checks_json(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """Return what each safety rail found; ``text`` tells of a breach."""
+    shown = ("name", "symbol", "figure", "limit", "passed", "key", "text")
+    return [{name: getattr(check, name) for name in shown} for check in checks]
+
+
+def what_if_json(answers: Answers) -> list[dict[str, Any]]:
+    """Return what the gateway says each order would do; empty when it was not asked."""
+    told = [
+        {
+            "symbol": symbol,
+            "initial_margin_change": _text(answer.initial_margin_change),
+            "maintenance_margin_change": _text(answer.maintenance_margin_change),
+            "commission": _text(answer.commission),
+            "commission_currency": answer.commission_currency,
+            "warning": answer.warning,
+            "refused": "",
+        }
+        for symbol, answer in answers.told.items()
+    ]
+    return told + [{"symbol": s, "refused": why} for s, why in answers.silent.items()]
 
 
 def account_json(account: Account) -> dict[str, Any]:

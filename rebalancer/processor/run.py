@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from rebalancer.core.event import Event
 from rebalancer.core.policy import Policy
-from rebalancer.core.target import Target
+from rebalancer.core.rails import Check
+from rebalancer.core.target import Substitute, Target
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.market import Contracts
 from rebalancer.gateway.trading import Ticket
@@ -26,6 +28,10 @@ class Portfolio:
     policy: Policy
     #: Returns the target; raises ``PermanentError`` with the remedy when there is none.
     target: Callable[[], Target]
+    #: Accounts, this one among them, that share the wash-sale guard.
+    kin: tuple[str, ...] = ()
+    #: What may be bought instead of a target that the guard bars, by symbol.
+    substitutes: Mapping[str, Substitute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,18 @@ class Deadlines:
     settlement: float = 10.0
     #: An order sent right before a crash may reach the gateway this long after it.
     in_flight: float = 2.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has sent, in the account's currency, and what its checks have found."""
+
+    orders: int = 0
+    turnover: Decimal = Decimal(0)
+    #: Sent earlier this trading day; a text if the counter cannot be read, ``None`` before it
+    #: was looked at.
+    day: Decimal | str | None = None
+    checks: list[Check] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -56,6 +74,7 @@ class Run:
     trading: bool = False
     #: What was sent, by orderRef: commissions come after the fills.
     tickets: dict[str, Ticket] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def event(self) -> Event:
