@@ -148,7 +148,7 @@ def _show_checks(checks: Sequence[Mapping[str, Any]]) -> None:
     """Print the safety rails: what came closest to each, or what breaks it."""
     if not checks:
         return
-    columns = ("rail", "symbol", ">figure", ">limit", "", "key")
+    columns = ("rail", "symbol", ">figure", ">limit", "")
     rows = [
         (
             str(one["name"]),
@@ -156,7 +156,6 @@ def _show_checks(checks: Sequence[Mapping[str, Any]]) -> None:
             str(one["figure"]),
             str(one["limit"]),
             "ok" if one["passed"] else "REFUSED",
-            str(one["key"]),
         )
         for one in checks
     ]

@@ -1,7 +1,7 @@
 """What each safety rail measures. ``rails.py`` has the table they stand in.
 
 ``(plan, account, policy, facts) -> measures``: one for each order, or one for all of them. What
-cannot be measured counts as broken.
+cannot be measured counts as broken. ``price_measures.py`` has those that are about prices.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Facts:
 
 
 class Measure(NamedTuple):
-    """One thing measured. ``said`` tells of it as if the rail were broken."""
+    """One thing measured. ``said`` tells of it when the rail is broken."""
 
     figure: Decimal | str
     limit: Decimal | str
@@ -99,16 +99,12 @@ def allowed(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[
     known = {*plan.target.weights, *(position.symbol for position in account.positions)}
     symbols = known if listed is None else set(listed)
     limit = "targets and holdings" if listed is None else f"{len(symbols)} symbols"
-    return [
-        Measure(
-            line.symbol,
-            limit,
-            line.symbol in symbols,
-            f"{line.symbol} is not in the allowed_symbols ({limit}) of {plan.account_id}",
-            line.symbol,
-        )
-        for line in _lines(plan)
-    ]
+    found = []
+    for line in lines_of(plan):
+        ok = line.symbol in symbols
+        said = f"{line.symbol} is not in the allowed_symbols ({limit}) of {plan.account_id}"
+        found.append(Measure("allowed" if ok else line.symbol, limit, ok, said, line.symbol))
+    return found
 
 
 def equity(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[Measure]:
@@ -133,17 +129,17 @@ def order_value(plan: Plan, account: Account, policy: Policy, facts: Facts) -> l
     most = policy.limits.max_order_value
     if most is None:
         return []
-    return [
-        Measure(
-            value,
-            most,
-            value <= most,
-            f"order of {money(value)} {plan.currency} for {line.symbol} is above "
-            f"max_order_value {money(most)} of {plan.account_id}",
-            line.symbol,
-        )
-        for line, value in _values(plan, facts)
-    ]
+    found = []
+    for line, value in _values(plan, facts):
+        ok = value <= most
+        said = ""
+        if not ok:
+            said = (
+                f"order of {money(value)} {plan.currency} for {line.symbol} is above "
+                f"max_order_value {money(most)} of {plan.account_id}"
+            )
+        found.append(Measure(value, most, ok, said, line.symbol))
+    return found
 
 
 def order_share(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[Measure]:
@@ -152,24 +148,24 @@ def order_share(plan: Plan, account: Account, policy: Policy, facts: Facts) -> l
     most, net = policy.limits.max_order, plan.net_liquidation
     if most is None:
         return []
-    return [
-        Measure(
-            _percent(value, net),
-            most * 100,
-            value <= most * net,
-            f"order of {money(value)} {plan.currency} for {line.symbol} is above "
-            f"max_order_percent {plainly(most * 100)} of {plan.account_id} "
-            f"({money(most * net)} {plan.currency})",
-            line.symbol,
-        )
-        for line, value in _values(plan, facts)
-    ]
+    found = []
+    for line, value in _values(plan, facts):
+        ok = value <= most * net
+        said = ""
+        if not ok:
+            said = (
+                f"order of {money(value)} {plan.currency} for {line.symbol} is above "
+                f"max_order_percent {plainly(most * 100)} of {plan.account_id} "
+                f"({money(most * net)} {plan.currency})"
+            )
+        found.append(Measure(_percent(value, net), most * 100, ok, said, line.symbol))
+    return found
 
 
 def orders(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[Measure]:
     """A run does not send more orders than a person would expect."""
     del account
-    most, count = policy.limits.max_orders, facts.orders + len(_lines(plan))
+    most, count = policy.limits.max_orders, facts.orders + len(lines_of(plan))
     if most is None:
         return []
     said = f"a run of {count} orders is above max_orders {most} of {plan.account_id}"
@@ -210,112 +206,13 @@ def day_counter(plan: Plan, account: Account, policy: Policy, facts: Facts) -> l
     return [Measure(found or "readable", "readable", not found, said)]
 
 
-# At which price ----------------------------------------------------------------------------
-
-
-def price_known(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[Measure]:
-    """There still is a price."""
-    del account, policy
-    found = []
-    for line in _lines(plan):
-        why = facts.unpriced.get(line.symbol, "")
-        if not why and line.symbol not in facts.quotes:
-            why = "none was seen"
-        said = f"there is no price of {line.symbol} any more: {why}"
-        found.append(Measure(why or "known", "known", not why, said, line.symbol))
-    return found
-
-
-def price_kind(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[Measure]:
-    """It is live, or delayed where the account allows that."""
-    del account
-    kinds = {"live", "delayed", "delayed-frozen"} if policy.allow_delayed_prices else {"live"}
-    limit = "live or delayed" if policy.allow_delayed_prices else "live"
-    return [
-        Measure(
-            quote.kind,
-            limit,
-            quote.kind in kinds,
-            f"the price of {line.symbol} is {quote.kind}, {plan.account_id} wants it {limit}",
-            line.symbol,
-        )
-        for line, quote in _quoted(plan, facts)
-    ]
-
-
-def price_age(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[Measure]:
-    """It has moved, or been confirmed, lately."""
-    del account
-    most = policy.limits.max_price_age_seconds
-    if most is None:
-        return []
-    found = []
-    for line, quote in _quoted(plan, facts):
-        # A clock that was set back makes the age as uncertain as a long silence.
-        age = abs(facts.now - quote.at)
-        said = (
-            f"the price of {line.symbol} is {age:.1f} s old, above max_price_age_seconds "
-            f"{most:g} of {plan.account_id}"
-        )
-        shown = Decimal(f"{age:.2f}"), Decimal(f"{most:g}")
-        found.append(Measure(*shown, age <= most, said, line.symbol))
-    return found
-
-
-def price_deviation(
-    plan: Plan, account: Account, policy: Policy, facts: Facts
-) -> list[Measure]:
-    """Market and limit are where the plan believed the price to be."""
-    del account
-    most = policy.limits.max_price_deviation
-    if most is None:
-        return []
-    found = []
-    for line, quote in _quoted(plan, facts):
-        for what, price in (("price", quote.price), ("limit", line.limit_price)):
-            if price is not None:
-                off = abs(price / line.price - 1)
-                said = (
-                    f"the {what} of {line.symbol}, {price:f}, is {off * 100:.2f}% off the "
-                    f"plan's {line.price:f}, above max_price_deviation_percent "
-                    f"{plainly(most * 100)} of {plan.account_id}"
-                )
-                found.append(Measure(off * 100, most * 100, off <= most, said, line.symbol))
-    return found
-
-
-def close_deviation(
-    plan: Plan, account: Account, policy: Policy, facts: Facts
-) -> list[Measure]:
-    """No price has moved so far since yesterday that it may be a bad tick or a split."""
-    most = policy.limits.max_close_deviation
-    if most is None:
-        return []
-    found = []
-    for line, quote in _quoted(plan, facts):
-        planned = account.quotes.get(line.symbol)
-        close = quote.close or (planned.close if planned else None)
-        if close is None:
-            said = f"yesterday's close of {line.symbol} is not known"
-            found.append(Measure("unknown", most * 100, False, said, line.symbol))
-            continue
-        off = abs(quote.price / close - 1)
-        said = (
-            f"the price of {line.symbol}, {quote.price:f}, is {off * 100:.2f}% off yesterday's "
-            f"close {close:f}, above max_close_deviation_percent {plainly(most * 100)} "
-            f"of {plan.account_id}"
-        )
-        found.append(Measure(off * 100, most * 100, off <= most, said, line.symbol))
-    return found
-
-
 # What is left ------------------------------------------------------------------------------
 
 
 def reserve(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[Measure]:
     """Buys leave the reserve alone at today's prices, too."""
     del account
-    buys = [line for line in _lines(plan) if line.trade > 0]
+    buys = [line for line in lines_of(plan) if line.trade > 0]
     if not buys:
         return []
     costs = (extra_cost_of(line, policy, facts.quotes.get(line.symbol)) for line in buys)
@@ -333,7 +230,7 @@ def answered(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list
     if not policy.what_if:
         return []
     found = []
-    for line in _lines(plan):
+    for line in lines_of(plan):
         why = facts.refused.get(line.symbol, "")
         said = f"asked what {line.trade:+d} {line.symbol} would do, the gateway refuses: {why}"
         found.append(Measure(why or "taken", "taken", not why, said, line.symbol))
@@ -370,22 +267,17 @@ def plainly(value: Decimal | str) -> str:
     return f"{value:.2f}".removesuffix("0").removesuffix(".0")
 
 
-def _lines(plan: Plan) -> list[PlanLine]:
+def lines_of(plan: Plan) -> list[PlanLine]:
+    """The plan's orders."""
     return [line for line in plan.lines if line.trade]
 
 
 def _values(plan: Plan, facts: Facts) -> list[tuple[PlanLine, Decimal]]:
-    return [(line, value_of(line, facts.quotes.get(line.symbol))) for line in _lines(plan)]
+    return [(line, value_of(line, facts.quotes.get(line.symbol))) for line in lines_of(plan)]
 
 
 def _sent(plan: Plan, facts: Facts) -> Decimal:
     return facts.turnover + sum((value for _, value in _values(plan, facts)), _ZERO)
-
-
-def _quoted(plan: Plan, facts: Facts) -> list[tuple[PlanLine, Quote]]:
-    """Lines with their latest quotes; what has none is for ``price_known`` to refuse."""
-    quotes = facts.quotes
-    return [(line, quotes[line.symbol]) for line in _lines(plan) if line.symbol in quotes]
 
 
 def _turnover(plan: Plan, total: Decimal, most: Decimal, above: str) -> Measure:

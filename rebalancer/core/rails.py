@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal, NamedTuple
 
-from rebalancer.core import measures
+from rebalancer.core import measures, price_measures
 from rebalancer.core.account import Account
 from rebalancer.core.measures import Facts, Measure, Then, plainly
 from rebalancer.core.plan import Plan
@@ -91,23 +91,23 @@ RAILS: Mapping[str, Rule] = {
         (),
     ),
     "price_known": Rule(
-        measures.price_known,
+        price_measures.price_known,
         "retry",
         "max_price_age_seconds",
         "it is planned anew; if that goes on, see `rebalancer doctor`",
     ),
     "price_kind": Rule(
-        measures.price_kind,
+        price_measures.price_kind,
         "retry",
         "allow_delayed_prices",
         "subscribe to live data, or set `{key}` in accounts.yaml",
     ),
-    "price_age": Rule(measures.price_age, "retry", "max_price_age_seconds", _ANEW),
+    "price_age": Rule(price_measures.price_age, "retry", "max_price_age_seconds", _ANEW),
     "price_deviation": Rule(
-        measures.price_deviation, "retry", "max_price_deviation_percent", _ANEW
+        price_measures.price_deviation, "retry", "max_price_deviation_percent", _ANEW
     ),
     "close_deviation": Rule(
-        measures.close_deviation, "retry", "max_close_deviation_percent", _ANEW
+        price_measures.close_deviation, "retry", "max_close_deviation_percent", _ANEW
     ),
     "reserve": Rule(
         measures.reserve,
@@ -150,7 +150,7 @@ def check(
         if stage in rule.stages:
             measured = rule.rail(plan, account, policy, facts)
             failed = [measure for measure in measured if not measure.passed]
-            shown = failed or sorted(measured, key=_closeness)[-1:]
+            shown = failed or _closest(measured)
             found += [_told(name, measure, plan.account_id) for measure in shown]
     return tuple(found)
 
@@ -187,5 +187,9 @@ def _told(name: str, measure: Measure, account_id: str) -> Check:
     )
 
 
-def _closeness(measure: Measure) -> Decimal:
-    return measure.figure if isinstance(measure.figure, Decimal) else Decimal(0)
+def _closest(measured: list[Measure]) -> list[Measure]:
+    """Of what passed, whatever came closest to the limit; of words one speaks for all."""
+    figures = [m for m in measured if isinstance(m.figure, Decimal)]
+    if figures:
+        return [max(figures, key=lambda measure: measure.figure)]
+    return [measure._replace(symbol="") for measure in measured[:1]]
