@@ -98,8 +98,9 @@ async def trade(
     await settle(run, sent, reports)
     if closed is not None:
         raise closed
-    if watch.error is not None:
-        raise watch.error
+    broken = watch.error
+    if broken is not None:
+        raise broken
     if halted:
         ref, reason = next(iter(halted.items()))
         msg = f"halted before {len(halted)} orders, among them {ref}: {reason}"

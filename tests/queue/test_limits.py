@@ -161,6 +161,13 @@ def test_a_week_of_days_is_kept(lab: Lab) -> None:
     assert kept == [f"2026-01-{day:02}" for day in range(6, 13)]
 
 
+def test_foreign_fields_do_not_cost_the_day_its_count(lab: Lab) -> None:
+    lease = leased(lab)
+    lab.redis.hset(keys.turnover("U1"), mapping={f"x{n}": "1" for n in range(9)})
+    record(lab, lease, counted(lease))
+    assert spent(lab) == 60
+
+
 def test_an_intent_is_read_back_with_what_it_counts_as(lab: Lab) -> None:
     lease = leased(lab)
     sent = counted(lease, avg_cost=Decimal("1.50"), may_lose=True)

@@ -109,11 +109,14 @@ for i = 9, #ARGV, 3 do
   end
 end
 
--- Days are written as 2026-01-05, so that text compares as they do. A week is kept.
+-- Days are written as 2026-01-05, so that text compares as they do. A week is kept, and
+-- whatever somebody else put there never costs the present day its count.
 local days = #fresh > 0 and redis.call('HKEYS', KEYS[3]) or {}
-if #days > 7 then
-  table.sort(days)
-  redis.call('HDEL', KEYS[3], unpack(days, 1, #days - 7))
+table.sort(days)
+for i = 1, #days - 7 do
+  if days[i] < decoded(fresh[1]).trading_day then
+    redis.call('HDEL', KEYS[3], days[i])
+  end
 end
 
 local stopped = '{' .. table.concat(halted, ',') .. '}'
