@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,51 @@ def show(result: Mapping[str, Any]) -> None:
         f"at worst {_money(plan['cash_worst'])}, reserve {_money(plan['reserve'])}\n"
         f"estimated commission {_money(plan['est_commission'])} {currency}; plan {plan['hash']}"
     )
+    _show_what_if(plan.get("what_if", ()))
+    _show_checks(plan.get("checks", ()))
+
+
+def _show_what_if(answers: Sequence[Mapping[str, Any]]) -> None:
+    """Print what the gateway says each order would do, if it was asked."""
+    if not answers:
+        return
+    columns = ("symbol", ">initial margin", ">maintenance", ">commission", "")
+    rows = [
+        (str(one["symbol"]), "", "", "", f"refused: {one['refused']}")
+        if one["refused"]
+        else (
+            str(one["symbol"]),
+            _money(one["initial_margin_change"]),
+            _money(one["maintenance_margin_change"]),
+            f"{_money(one['commission'])} {one['commission_currency']}"
+            if one["commission"]
+            else "not told",
+            str(one["warning"]),
+        )
+        for one in answers
+    ]
+    table("what if: changes by each order alone", columns, rows)
+
+
+def _show_checks(checks: Sequence[Mapping[str, Any]]) -> None:
+    """Print the safety rails: what came closest to each, or what breaks it."""
+    if not checks:
+        return
+    columns = ("rail", "symbol", ">figure", ">limit", "")
+    rows = [
+        (
+            str(one["name"]),
+            str(one["symbol"]),
+            str(one["figure"]),
+            str(one["limit"]),
+            "ok" if one["passed"] else "REFUSED",
+        )
+        for one in checks
+    ]
+    table("safety rails", columns, rows)
+    for one in checks:
+        if not one["passed"]:
+            click.echo(f"refused: {one['text']}")
 
 
 def _line(line: Mapping[str, Any]) -> tuple[str, ...]:

@@ -38,7 +38,9 @@ def _queued(data: Mapping[str, Any]) -> str:
 def _planned(data: Mapping[str, Any]) -> str:
     count = sum(1 for line in data["lines"] if line["trade"])
     before, after = float(data["drift_before"]), float(data["drift_after"])
-    return f"{count} orders, drift {before:.2%} -> {after:.2%}"
+    broken = [check["name"] for check in data.get("checks", ()) if not check["passed"]]
+    refused = f"; refused by {', '.join(dict.fromkeys(broken))}" if broken else ""
+    return f"{count} orders, drift {before:.2%} -> {after:.2%}{refused}"
 
 
 def _intents(data: Mapping[str, Any]) -> str:
@@ -93,6 +95,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "intents": _intents,
     "settled": _settled,
     "halted": lambda data: "; ".join(f"{k}: {v}" for k, v in data["orders"].items()),
+    "refused": lambda data: "; ".join(f"{k}: {w} {v}" for k, (w, v) in data["orders"].items()),
     "retrying": lambda data: (
         f"attempt {data['attempt']} failed, again {moment(data['due_at'])}: {data['error']}"
     ),

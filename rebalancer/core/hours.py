@@ -145,6 +145,18 @@ def next_common_open(many: Iterable[Sessions], now: float) -> float | None:
         at = latest
 
 
+def trading_day(now: float, time_zone: str) -> str:
+    """Name the date that ``now`` belongs to in a zone with an IANA name: ``2026-01-05``."""
+    return datetime.fromtimestamp(now, ZoneInfo(time_zone)).date().isoformat()
+
+
+def next_trading_day(now: float, time_zone: str) -> float:
+    """Give the midnight that ends it."""
+    zone = ZoneInfo(time_zone)
+    tomorrow = datetime.fromtimestamp(now, zone).date() + _DAY
+    return datetime.combine(tomorrow, time(), tzinfo=zone).timestamp()
+
+
 # Hundreds of symbols share a handful of texts, and each text is read at every event.
 @lru_cache(maxsize=1024)
 def _parse(text: str, zone_name: str) -> Sessions:

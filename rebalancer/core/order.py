@@ -68,6 +68,14 @@ class Intent:
     #: What the account showed before: shares of the symbol, and cash in ``currency``.
     held_before: Decimal | None = None
     cash_before: Decimal | None = None
+    #: Average cost of a share held, in ``currency``; ``None`` when it is not known.
+    avg_cost: Decimal | None = None
+    #: A sale that may end below that cost.
+    may_lose: bool = False
+    #: What it counts as towards the turnover of ``trading_day``: hundredths of the account's
+    #: currency.
+    turnover: int = 0
+    trading_day: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
+from rebalancer.core.limits import Limits
+
 OrderType = Literal["LMT", "MKT", "ADAPTIVE", "MOC", "LOC"]
 Urgency = Literal["urgent", "normal", "patient"]
 
@@ -56,6 +58,13 @@ class Policy:
     open_orders: Literal["cancel", "respect", "refuse"] = "cancel"
     #: Size on delayed prices when live ones are not subscribed.
     allow_delayed_prices: bool = False
+    #: What no order may exceed; unlike everything above, it never shapes a plan.
+    limits: Limits = field(default_factory=Limits)
+    #: Ask the gateway what the orders would do to margin and cost before they are sent.
+    what_if: bool = False
+    #: Do not buy what was sold at a loss within 30 days; do not sell young gains.
+    wash_sale_guard: bool = False
+    avoid_short_term_gains: bool = False
 
     def order_type_of(self, symbol: str) -> OrderType:
         """Return how an order in ``symbol`` is to be worked."""

@@ -24,3 +24,11 @@ class Target:
         """Twelve hex digits that name these weights, whatever their order or source."""
         text = ";".join(f"{s}={w.normalize():f}" for s, w in sorted(self.weights.items()))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute:
+    """What may be held instead of a symbol, at ``scale`` times its weight."""
+
+    symbol: str
+    scale: Decimal = Decimal(1)

@@ -129,12 +129,15 @@ class Lines:
     latest: tuple[Instrument, bool] | None = None
     _by_id: dict[int, Line] = field(default_factory=dict)
 
-    def acquire(self, instrument: Instrument, *, delayed: bool) -> Line | None:
+    def acquire(
+        self, instrument: Instrument, *, delayed: bool, max_age: float = MAX_AGE
+    ) -> Line | None:
         """A line for the instrument, warm if there is one; ``None`` while all are in use.
 
-        Every acquired line is to be released.
+        Every acquired line is to be released. One whose last tick is older than ``max_age``
+        seconds is not warm.
         """
-        line = self._warm(instrument.con_id, delayed=delayed) or self._open(
+        line = self._warm(instrument.con_id, delayed=delayed, max_age=max_age) or self._open(
             instrument,
             3 if delayed else 1,
         )
@@ -166,6 +169,15 @@ class Lines:
         for line in list(self._by_id.values()):
             if line.users == 0 and now - line.used_at > KEEP:
                 self._close(line)
+
+    def standing(self, con_id: int) -> Line | None:
+        """The line of a contract that was heard last, if one was; nothing is asked for."""
+        heard = {
+            line.ticked_at: line
+            for line in self._by_id.values()
+            if line.con_id == con_id and line.ticked_at is not None
+        }
+        return heard[max(heard)] if heard else None
 
     def ids(self) -> tuple[int, ...]:
         """The request ids of all lines that stand."""
@@ -230,14 +242,14 @@ class Lines:
 
     # Details -------------------------------------------------------------------------------
 
-    def _warm(self, con_id: int, *, delayed: bool) -> Line | None:
+    def _warm(self, con_id: int, *, delayed: bool, max_age: float) -> Line | None:
         now = self.monotonic()
         for line in list(self._by_id.values()):
             if line.con_id != con_id or (line.asked == 3 and line.delayed and not delayed):
                 continue
             asked = 3 if delayed else 1
             waiting = line.users > 0 and line.ticked_at is None and line.asked == asked
-            fresh = line.ticked_at is not None and now - line.ticked_at <= MAX_AGE
+            fresh = line.ticked_at is not None and now - line.ticked_at <= max_age
             if line.refusal is None and not line.doubtful and (waiting or fresh):
                 return line
             if line.users == 0:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rebalancer.core.account import Instrument, Quote
 from rebalancer.errors import StaleDataError
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.contracts import Contracts
 from rebalancer.gateway.faults import describe
-from rebalancer.gateway.lines import Line
+from rebalancer.gateway.lines import MAX_AGE, Line
 from rebalancer.gateway.session import Session
 
-__all__ = ["Contracts", "quotes"]
+__all__ = ["Contracts", "latest", "quotes"]
 
-#: With a last trade but no two-sided market, wait this long for one before taking the trade.
+#: With a last trade but no two-sided market, or without yesterday's close, wait this long for
+#: them before taking what there is.
 PATIENCE = 0.3
 #: After a code that may or may not mean that nothing comes, wait this long for a price.
 DOUBT = 3.0
@@ -28,6 +29,7 @@ async def quotes(
     deadline: float,
     allow_delayed: bool = False,
     optional: Collection[str] = (),
+    max_age: float = MAX_AGE,
 ) -> dict[str, Quote]:
     """Reference prices by symbol, as soon as every instrument has one.
 
@@ -40,6 +42,7 @@ async def quotes(
         deadline: seconds until those without a price are given up.
         allow_delayed: accept prices that are 15 minutes old where live ones are not subscribed.
         optional: symbols that may lack a price; they are then left out.
+        max_age: seconds since its last tick beyond which a price is asked for anew.
 
     Raises:
         StaleDataError: some that are not optional have no price; the text names them with the
@@ -47,7 +50,7 @@ async def quotes(
         GatewayUnavailableError: the connection was lost.
     """
     session = connection.session
-    pricing = _Pricing(session, instruments, delayed=allow_delayed)
+    pricing = _Pricing(session, instruments, delayed=allow_delayed, max_age=max_age)
     try:
         await pricing.run(deadline)
     finally:
@@ -59,6 +62,37 @@ async def quotes(
     return pricing.priced
 
 
+def latest(
+    connection: Connection, instruments: Iterable[Instrument]
+) -> tuple[dict[str, Quote], dict[str, str]]:
+    """What the lines that stand say now, by symbol; nothing is asked, nothing awaited.
+
+    Returns:
+        The quotes, and why a line gives none any more. A symbol whose line was closed to make
+        room for others is in neither.
+
+    Raises:
+        GatewayUnavailableError: the connection was lost.
+    """
+    lines = connection.session.lines
+    found: dict[str, Quote] = {}
+    lost: dict[str, str] = {}
+    for instrument in instruments:
+        line = lines.standing(instrument.con_id)
+        if line is None:
+            continue
+        quote = line.quote()
+        if line.refusal is not None:
+            lost[instrument.symbol] = describe(*line.refusal)
+        elif line.doubtful:
+            lost[instrument.symbol] = "the gateway lost its market data farm"
+        elif quote is None:
+            lost[instrument.symbol] = "nobody bids or asks"
+        else:
+            found[instrument.symbol] = quote
+    return found, lost
+
+
 class _Pricing:
     """One call for prices under way."""
 
@@ -68,11 +102,13 @@ class _Pricing:
         instruments: Sequence[Instrument],
         *,
         delayed: bool,
+        max_age: float,
     ) -> None:
         self.priced: dict[str, Quote] = {}
         self.failed: dict[str, str] = {}
         self._session = session
         self._delayed = delayed
+        self._max_age = min(max_age, MAX_AGE)
         self._time = asyncio.get_running_loop().time
         self._wanted = {i.symbol: i for i in instruments}
         self._todo = list(self._wanted.values())
@@ -109,7 +145,9 @@ class _Pricing:
         freed = True
         while freed:
             while self._todo:
-                line = self._session.lines.acquire(self._todo[-1], delayed=self._delayed)
+                line = self._session.lines.acquire(
+                    self._todo[-1], delayed=self._delayed, max_age=self._max_age
+                )
                 if line is None:
                     break
                 self._lines[self._todo.pop().symbol] = line
@@ -135,7 +173,8 @@ class _Pricing:
         if quote.kind != "live" and not (self._delayed and line.delayed):
             self.failed[symbol] = f"only {quote.kind} prices; allow_delayed_prices is not set"
             return True
-        if line.middle() is None and self._time() < self._patient_until(line):
+        whole = line.middle() is not None and line.close is not None
+        if not whole and self._time() < self._patient_until(line):
             return False
         self.priced[symbol] = quote
         return True

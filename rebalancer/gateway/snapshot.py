@@ -18,6 +18,7 @@ from rebalancer.gateway import balances, convert
 from rebalancer.gateway.balances import Money, PositionRow, ValueRow
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.contracts import Contracts
+from rebalancer.gateway.lines import MAX_AGE
 from rebalancer.gateway.market import quotes
 from rebalancer.gateway.replies import Reply, together
 
@@ -41,6 +42,7 @@ async def take_snapshot(
     *,
     prices: bool = True,
     allow_delayed: bool = False,
+    max_age: float = MAX_AGE,
     deadline: float = 15.0,
 ) -> Account:
     """Read one account: holdings, money, exchange rates, and prices of what may be traded.
@@ -53,6 +55,7 @@ async def take_snapshot(
         prices: whether to price ``symbols`` and every stock held. A held stock that is not in
             ``symbols`` and has no price or contract is left without one.
         allow_delayed: accept delayed prices.
+        max_age: seconds since its last tick beyond which a price is asked for anew.
         deadline: seconds for the whole.
 
     Raises:
@@ -76,6 +79,7 @@ async def take_snapshot(
                 symbols,
                 prices=prices,
                 allow_delayed=allow_delayed,
+                max_age=max_age,
                 deadline=deadline,
             ),
         )
@@ -95,6 +99,7 @@ async def take_snapshot(
             others,
             deadline=left,
             allow_delayed=allow_delayed,
+            max_age=max_age,
             optional={i.symbol for i in others},
         )
         instruments |= {i.symbol: i for i in others}
@@ -178,6 +183,7 @@ async def _priced(
     *,
     prices: bool,
     allow_delayed: bool,
+    max_age: float,
     deadline: float,
 ) -> tuple[dict[str, Instrument], dict[str, Quote]]:
     loop = asyncio.get_running_loop()
@@ -190,6 +196,7 @@ async def _priced(
         tuple(instruments.values()),
         deadline=max(until - loop.time(), 0.0),
         allow_delayed=allow_delayed,
+        max_age=max_age,
     )
 
 

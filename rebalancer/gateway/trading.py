@@ -46,7 +46,11 @@ class WhatIf:
 
     initial_margin_change: Decimal
     maintenance_margin_change: Decimal
-    #: ``None`` when the gateway does not tell.
+    #: The account as it is, without the order.
+    initial_margin_before: Decimal
+    equity_with_loan_before: Decimal
+    equity_with_loan_change: Decimal
+    #: The most it may cost; ``None`` when the gateway does not tell.
     commission: Decimal | None
     commission_currency: str
     warning: str
@@ -237,14 +241,21 @@ async def what_if(connection: Connection, order: Order, instrument: Instrument) 
         within=connection.timeout,
     )
     state = rows[-1]
-    initial = convert.number(state.initMarginChange)
-    maintenance = convert.number(state.maintMarginChange)
-    if initial is None or maintenance is None:
-        raise GatewayError(f"the gateway gave no margin for {order.order_ref}")
+    costs = map(convert.number, (state.commission, state.maxCommission))
     return WhatIf(
-        initial_margin_change=initial,
-        maintenance_margin_change=maintenance,
-        commission=convert.number(state.commission),
+        initial_margin_change=_figure(state.initMarginChange, order),
+        maintenance_margin_change=_figure(state.maintMarginChange, order),
+        initial_margin_before=_figure(state.initMarginBefore, order),
+        equity_with_loan_before=_figure(state.equityWithLoanBefore, order),
+        equity_with_loan_change=_figure(state.equityWithLoanChange, order),
+        commission=max((cost for cost in costs if cost is not None), default=None),
         commission_currency=state.commissionCurrency,
         warning=state.warningText,
     )
+
+
+def _figure(value: float | str, order: Order) -> Decimal:
+    found = convert.number(value)
+    if found is None:
+        raise GatewayError(f"the gateway gave no margin or no equity for {order.order_ref}")
+    return found

@@ -9,7 +9,7 @@ to sell before it can buy two closes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from rebalancer.core import hours
@@ -17,13 +17,14 @@ from rebalancer.core.account import Account, Instrument
 from rebalancer.core.approval import Proposal, affordable, remainder
 from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
-from rebalancer.core.plan import Plan, PlanLine, plan
-from rebalancer.core.target import Target
+from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.errors import DelayedError
 from rebalancer.processor.gate import RECHECK, sessions_of
 from rebalancer.processor.reading import read_planned_around
 from rebalancer.processor.run import Run
+from rebalancer.processor.taxes import Planner
 from rebalancer.processor.trade import trade
+from rebalancer.processor.vetting import sound
 from rebalancer.queue import moves
 
 #: Orders are sent from this many seconds before the close on, and until so many. NYSE takes
@@ -69,7 +70,7 @@ def at_close(planned: Plan) -> list[PlanLine]:
 
 
 async def trade_at_close(
-    run: Run, target: Target, account: Account, proposal: Proposal | None = None
+    run: Run, plans: Planner, account: Account, proposal: Proposal | None = None
 ) -> tuple[tuple[OrderReport, ...], Account]:
     """Send what is due for the auction, and return what became of it and the account then.
 
@@ -82,27 +83,26 @@ async def trade_at_close(
     """
     before = await run.queue.run(moves.spending(run.event.event_id))
     spent = None if before is None else before.until(account.total_cash)
-    policy = run.portfolio.policy
-    planned = plan(account, target, policy, spent=spent)
+    planned = plans.plan(account, spent=spent)
     if proposal is not None:
         planned = remainder(proposal, planned)
     symbols = [line.symbol for line in at_close(planned)]
     found = auctions(run, [account.instruments[s] for s in symbols])
     if symbols and not found.due:
         raise _until(run, found.wait, f"{', '.join(symbols)} trade at the close")
-    buying = policy.buying_only(account.instruments)
-    funded = plan(account, target, buying, spent=spent or Decimal(0))
+    funded = plans.plan(account, spent=spent or Decimal(0), buying_only=True)
     if proposal is not None:
         funded = affordable(proposal, funded)
     lines = [x for x in at_close(planned) if x.symbol in found.due and x.trade < 0]
     lines += [x for x in at_close(funded) if x.symbol in found.due]
+    sent, _ = await sound(run, replace(funded, lines=tuple(lines)), account, "replanned")
     reports: tuple[OrderReport, ...] = ()
     if lines:
-        reports = await trade(run, lines, account, within=found.within + GRACE)
-        account = await read_planned_around(run, target)
+        reports = await trade(run, sent.lines, account, sent, within=found.within + GRACE)
+        account = await read_planned_around(run, plans.priced)
     sold = any(line.trade < 0 for line in lines)
     if sold and all(report.status == "filled" for report in reports):
-        _require_done(run, account, plan(account, target, policy, spent=spent or Decimal(0)))
+        _require_done(run, account, plans.plan(account, spent=spent or Decimal(0)))
     return reports, account
 
 

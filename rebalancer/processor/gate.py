@@ -75,6 +75,16 @@ def _trade(sessions: Sequence[hours.Sessions], at: float) -> bool:
     return hours.common_open(sessions, at) and hours.common_open(sessions, at + CLOSING)
 
 
+def opening_after(run: Run, instruments: Iterable[Instrument], at: float) -> float:
+    """When all of them are open at once from ``at`` on, in our time; ``at`` if none is known.
+
+    ``at`` is in the gateway's time, as the published hours are.
+    """
+    extended = run.portfolio.policy.extended_hours
+    opens = hours.next_common_open([sessions_of(i, extended=extended) for i in instruments], at)
+    return run.clock() + (at if opens is None else opens) - run.gateway.now()
+
+
 def sessions_of(instrument: Instrument, *, extended: bool = False) -> hours.Sessions:
     """Return the liquid hours that are published for an instrument, or its trading hours."""
     return hours.parse(

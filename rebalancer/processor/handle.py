@@ -18,7 +18,7 @@ from rebalancer.core.account import Account, Instrument
 from rebalancer.core.approval import affordable
 from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
-from rebalancer.core.plan import Plan, PlanLine, plan
+from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError, RetryableError
 from rebalancer.gateway import trading
@@ -36,7 +36,9 @@ from rebalancer.processor.reading import (
 from rebalancer.processor.record_json import seen_json
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle_unfinished
+from rebalancer.processor.taxes import planner
 from rebalancer.processor.trade import trade
+from rebalancer.processor.vetting import sound, vetted
 from rebalancer.queue import moves
 
 Result = Mapping[str, Any]
@@ -62,48 +64,51 @@ async def handle(run: Run) -> Result:
 
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
-    target, policy = run.portfolio.target(), run.portfolio.policy
-    run.record.target, run.record.policy = target, policy
-    require_open(run, (await _targeted(run, target)).values())
+    target = run.portfolio.target()
+    run.record.target, run.record.policy = target, run.portfolio.policy
+    instruments = await _targeted(run, target)
+    require_open(run, instruments.values())
     settled = await settle_unfinished(run)
-    account = await read_cleared(run, target)
+    plans = await planner(run, target, instruments)
+    account = await read_cleared(run, plans.priced)
     # Where an earlier attempt has traded, this one goes on as if it had not died.
     before = await run.queue.run(moves.spending(run.event.event_id))
     spent = None if before is None else before.until(account.total_cash)
     run.record.account, run.record.spent = account, spent
-    run.record.plan = plan(account, target, policy, spent=spent)
-    first, proposal = await agreed(run, run.record.plan)
+    run.record.plan = plans.plan(account, spent=spent)
+    first, found = await sound(run, run.record.plan, account, "planned")
+    first, proposal = await agreed(run, first)
+    if proposal is not None:
+        first, found = await sound(run, first, account, "planned")
     run.record.plan = first
-    require_open(run, _traded(first, account))
-    await run.note("planned", report.plan_json(first))
 
     reports: list[OrderReport] = []
     latest = first
     if sells := _at_once(first.sells):
         unsold = account
-        reports += await trade(run, sells, unsold)
-        account = await read_planned_around(run, target)
+        reports += await trade(run, sells, unsold, first)
+        account = await read_planned_around(run, plans.priced)
         _require_untouched(unsold, account, first)
         # A sell that did not fill funds nothing: only the cash that has come is spent.
-        buying = policy.buying_only(account.instruments)
-        latest = plan(account, target, buying, spent=spent or Decimal(0))
+        latest = plans.plan(account, spent=spent or Decimal(0), buying_only=True)
         if proposal is not None:
             latest = affordable(proposal, latest)
+        latest, _ = await sound(run, latest, account, "replanned")
         run.record.replan = latest
-        await run.note("replanned", report.plan_json(latest))
     if buys := _at_once(latest.buys):
-        reports += await trade(run, buys, account)
-        account = await read_planned_around(run, target)
+        reports += await trade(run, buys, account, latest)
+        account = await read_planned_around(run, plans.priced)
     if at_close(first):
-        closed, account = await trade_at_close(run, target, account, proposal)
+        closed, account = await trade_at_close(run, plans, account, proposal)
         reports += closed
 
-    reached = plan(account, target, policy)
+    reached = plans.plan(account)
     run.record.account_after, run.record.reached = account, reached
     await _save(run, account, reached)
     result = {
-        "target": {"source": target.source, "hash": target.hash},
-        "plan": report.plan_json(first),
+        "target": {"source": first.target.source, "hash": target.hash},
+        "plan": found,
+        "checks": report.checks_json(run.tally.checks),
         "settled": report.reports_json(settled),
         "orders": report.reports_json(_with_commissions(run, reports)),
         "drift_before": format(first.drift_before, "f"),
@@ -119,13 +124,13 @@ async def rebalance(run: Run) -> Result:
 async def preview(run: Run) -> Result:
     """Plan exactly as ``rebalance`` would, and send nothing; markets may be closed."""
     target = run.portfolio.target()
-    await _targeted(run, target)
-    account = await read_planned_around(run, target)
-    planned = plan(account, target, run.portfolio.policy)
+    plans = await planner(run, target, await _targeted(run, target))
+    account = await read_planned_around(run, plans.priced)
+    planned, found = await vetted(run, plans.plan(account), account)
     await _save(run, account, planned)
     return {
-        "target": {"source": target.source, "hash": target.hash},
-        "plan": report.plan_json(planned),
+        "target": {"source": planned.target.source, "hash": target.hash},
+        "plan": found,
         "account": report.account_json(account),
     }
 
@@ -202,10 +207,6 @@ async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:
             msg = f"{other} and {symbol} are the same contract; give it one weight"
             raise PermanentError(msg)
     return instruments
-
-
-def _traded(planned: Plan, account: Account) -> list[Instrument]:
-    return [account.instruments[line.symbol] for line in planned.lines if line.trade]
 
 
 def _at_once(lines: Sequence[PlanLine]) -> list[PlanLine]:

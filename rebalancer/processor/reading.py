@@ -13,6 +13,7 @@ from rebalancer.core.order import OpenOrder
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError, RetryableError
 from rebalancer.gateway import trading
+from rebalancer.gateway.lines import MAX_AGE
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor.run import Run
 
@@ -22,12 +23,14 @@ B = TypeVar("B")
 
 async def read_account(run: Run, target: Target | None) -> Account:
     """Return positions, cash and prices; working orders are neither touched nor counted."""
+    policy = run.portfolio.policy
     return await take_snapshot(
         run.gateway,
         run.contracts,
         run.portfolio.account_id,
         tuple(target.weights) if target else (),
-        allow_delayed=run.portfolio.policy.allow_delayed_prices,
+        allow_delayed=policy.allow_delayed_prices,
+        max_age=policy.limits.max_price_age_seconds or MAX_AGE,
         deadline=run.deadlines.prices,
     )
 

@@ -9,26 +9,28 @@ from typing import Any
 from rebalancer.core.account import Account
 from rebalancer.core.order import Fill, OpenOrder, OrderReport
 from rebalancer.core.plan import Plan, PlanLine
+from rebalancer.core.rails import Check
 
 
-def _text(value: Decimal | None) -> str | None:
+def text(value: Decimal | None) -> str | None:
+    """A decimal in plain digits."""
     return None if value is None else format(value, "f")
 
 
 def _line(line: PlanLine) -> dict[str, Any]:
     return {
         "symbol": line.symbol,
-        "held": _text(line.held),
+        "held": text(line.held),
         "trade": line.trade,
-        "price": _text(line.price),
-        "limit_price": _text(line.limit_price),
-        "value_before": _text(line.value_before),
-        "value_after": _text(line.value_after),
-        "target_weight": _text(line.target_weight),
-        "weight_before": _text(line.weight_before),
-        "weight_after": _text(line.weight_after),
-        "ideal": _text(line.ideal),
-        "est_commission": _text(line.est_commission),
+        "price": text(line.price),
+        "limit_price": text(line.limit_price),
+        "value_before": text(line.value_before),
+        "value_after": text(line.value_after),
+        "target_weight": text(line.target_weight),
+        "weight_before": text(line.weight_before),
+        "weight_after": text(line.weight_after),
+        "ideal": text(line.ideal),
+        "est_commission": text(line.est_commission),
         "note": line.note,
     }
 
@@ -38,20 +40,26 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {
         "account_id": plan.account_id,
         "currency": plan.currency,
-        "net_liquidation": _text(plan.net_liquidation),
-        "base": _text(plan.base),
-        "reserve": _text(plan.reserve),
-        "drift_before": _text(plan.drift_before),
-        "drift_after": _text(plan.drift_after),
-        "cash_before": _text(plan.cash_before),
-        "cash_after": _text(plan.cash_after),
-        "cash_worst": _text(plan.cash_worst),
-        "est_commission": _text(plan.est_commission),
-        "gap": _text(plan.gap),
+        "net_liquidation": text(plan.net_liquidation),
+        "base": text(plan.base),
+        "reserve": text(plan.reserve),
+        "drift_before": text(plan.drift_before),
+        "drift_after": text(plan.drift_after),
+        "cash_before": text(plan.cash_before),
+        "cash_after": text(plan.cash_after),
+        "cash_worst": text(plan.cash_worst),
+        "est_commission": text(plan.est_commission),
+        "gap": text(plan.gap),
         "target_hash": plan.target_hash,
         "hash": plan.hash,
         "lines": [_line(line) for line in plan.lines],
     }
+
+
+def checks_json(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """Return what each safety rail found; ``text`` tells of a breach."""
+    shown = ("name", "symbol", "figure", "limit", "passed", "key", "text")
+    return [{name: getattr(check, name) for name in shown} for check in checks]
 
 
 def account_json(account: Account) -> dict[str, Any]:
@@ -67,10 +75,10 @@ def account_json(account: Account) -> dict[str, Any]:
                 "con_id": position.con_id,
                 "sec_type": position.sec_type,
                 "currency": position.currency,
-                "quantity": _text(position.quantity),
-                "avg_cost": _text(position.avg_cost),
-                "price": _text(quote.price) if quote else None,
-                "value": _text(position.quantity * quote.price * rate)
+                "quantity": text(position.quantity),
+                "avg_cost": text(position.avg_cost),
+                "price": text(quote.price) if quote else None,
+                "value": text(position.quantity * quote.price * rate)
                 if valued and quote and rate
                 else None,
             },
@@ -78,9 +86,9 @@ def account_json(account: Account) -> dict[str, Any]:
     return {
         "account_id": account.account_id,
         "currency": account.currency,
-        "net_liquidation": _text(account.net_liquidation),
-        "total_cash": _text(account.total_cash),
-        "cash": {currency: _text(amount) for currency, amount in account.cash.items()},
+        "net_liquidation": text(account.net_liquidation),
+        "total_cash": text(account.total_cash),
+        "cash": {currency: text(amount) for currency, amount in account.cash.items()},
         "positions": positions,
         "taken_at": account.taken_at,
     }
@@ -92,10 +100,10 @@ def fill_json(fill: Fill) -> dict[str, Any]:
         "exec_id": fill.exec_id,
         "symbol": fill.symbol,
         "action": fill.action,
-        "quantity": _text(fill.quantity),
-        "price": _text(fill.price),
+        "quantity": text(fill.quantity),
+        "price": text(fill.price),
         "currency": fill.currency,
-        "commission": _text(fill.commission),
+        "commission": text(fill.commission),
         "at": fill.at,
     }
 
@@ -106,9 +114,9 @@ def reports_json(reports: Iterable[OrderReport]) -> list[dict[str, Any]]:
         {
             "order_ref": report.order_ref,
             "status": report.status,
-            "filled": _text(report.filled),
-            "remaining": _text(report.remaining),
-            "avg_price": _text(report.avg_price),
+            "filled": text(report.filled),
+            "remaining": text(report.remaining),
+            "avg_price": text(report.avg_price),
             "reason": report.reason,
             "fills": [fill_json(fill) for fill in report.fills],
         }
@@ -122,10 +130,10 @@ def open_orders_json(orders: Iterable[OpenOrder]) -> list[dict[str, Any]]:
         {
             "symbol": order.symbol,
             "action": order.action,
-            "quantity": _text(order.quantity),
-            "remaining": _text(order.remaining),
+            "quantity": text(order.quantity),
+            "remaining": text(order.remaining),
             "order_type": order.order_type,
-            "limit_price": _text(order.limit_price),
+            "limit_price": text(order.limit_price),
             "status": order.status,
             "order_ref": order.order_ref,
             "perm_id": order.perm_id,

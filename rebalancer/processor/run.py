@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from rebalancer.core.event import Event
 from rebalancer.core.policy import Policy
-from rebalancer.core.target import Target
+from rebalancer.core.rails import Check
+from rebalancer.core.target import Substitute, Target
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.market import Contracts
 from rebalancer.gateway.trading import Ticket
@@ -27,6 +29,10 @@ class Portfolio:
     policy: Policy
     #: Returns the target; raises ``PermanentError`` with the remedy when there is none.
     target: Callable[[], Target]
+    #: Accounts, this one among them, that share the wash-sale guard.
+    kin: tuple[str, ...] = ()
+    #: What may be bought instead of a target that the guard bars, by symbol.
+    substitutes: Mapping[str, Substitute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,18 @@ class Deadlines:
     in_flight: float = 2.0
     #: Nothing is sent this long before the gateway is expected to go.
     quiet: float = 300.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has sent, in the account's currency, and what its checks have found."""
+
+    orders: int = 0
+    turnover: Decimal = Decimal(0)
+    #: Sent earlier this trading day; a text if the counter cannot be read, ``None`` before it
+    #: was looked at.
+    day: Decimal | str | None = None
+    checks: list[Check] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,6 +81,7 @@ class Run:
     tickets: dict[str, Ticket] = field(default_factory=dict)
     #: Where the steps leave what the history shall know.
     record: Recorder = field(default_factory=Recorder)
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def event(self) -> Event:

@@ -22,6 +22,7 @@ from decimal import Decimal
 
 from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import Intent, OrderReport
+from rebalancer.core.trades import trade_of
 from rebalancer.errors import DelayedError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import await_positions
@@ -75,8 +76,10 @@ async def settle(
     if not await await_positions(run.gateway, account_id, shares, deadline=limit, cash=cash):
         msg = f"the balances of {account_id} do not show the latest fills within {limit:g} s"
         raise RetryableError(msg)
-    for report in reports:
-        await run.queue.run(moves.settle_intent(run.lease, report, now=run.clock()))
+    for intent, report in pairs:
+        trade = trade_of(intent, report, run.gateway.now())
+        now = run.clock()
+        await run.queue.run(moves.settle_intent(run.lease, report, now=now, trade=trade))
 
 
 def _age(run: Run, intent: Intent, report: OrderReport) -> float:

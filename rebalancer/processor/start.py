@@ -87,4 +87,6 @@ def _portfolio(settings: Settings, account_id: str) -> Portfolio:
         mode=settings.trading_mode,
         policy=account.policy(),
         target=account.target,
+        kin=tuple(a.account_id for a in settings.accounts.values() if a.type == account.type),
+        substitutes=account.substitutes,
     )

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from decimal import Decimal
+from typing import TypeVar
 
 from rebalancer.core.account import Account
 from rebalancer.core.execution import limit_at
 from rebalancer.core.order import Intent, Order, OrderReport, order_ref
-from rebalancer.core.plan import PlanLine
+from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.errors import DelayedError, GatewayUnavailableError
 from rebalancer.gateway import trading
+from rebalancer.processor.checks import Watch
 from rebalancer.processor.gate import require_open
 from rebalancer.processor.pursuit import Pursuit, within_time
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle
 from rebalancer.queue import moves
+
+T = TypeVar("T")
 
 log = logging.getLogger("rebalancer.processor")
 
@@ -32,22 +35,26 @@ async def trade(
     run: Run,
     lines: Sequence[PlanLine],
     account: Account,
+    planned: Plan,
     *,
     within: float | None = None,
 ) -> tuple[OrderReport, ...]:
-    """Send one order per line and return what became of each.
+    """Send one order per line of the plan and return what became of each.
 
     1. a pass number is drawn, so that no ``orderRef`` is ever used twice
-    2. per chunk: everything in it is open; lease and halts are proven and the intents
-       stored, in one script
+    2. per chunk: everything in it is open and keeps to the safety rails; lease, halts and the
+       trading day's turnover are proven and the intents stored, in one script
     3. the chunk is sent
     4. fills are awaited for ``within`` seconds (as configured, if not given); limits that do
        not fill are moved towards the edge of the collar; what is unfilled then is cancelled
     5. the balances show the fills, and every intent gets its outcome
 
     Raises:
-        DelayedError: a halt or a close stopped orders; those sent before are settled first.
-        RetryableError: the connection was lost, or an order's fate is unknown. Its intent
+        DelayedError: a halt, a close or the day's turnover stopped orders; those sent before
+            are settled first.
+        PermanentError: a safety rail stopped orders for good; likewise.
+        RetryableError: a safety rail stopped orders, but may let a new plan pass; likewise. Or
+            the connection was lost, or an order's fate is unknown. Its intent
             stays open and is settled before anything new is planned.
         LeaseLostError: another worker owns the event; nothing more was sent.
     """
@@ -60,7 +67,8 @@ async def trade(
     tickets: list[trading.Ticket] = []
     halted: dict[str, str] = {}
     closed: DelayedError | None = None
-    for chunk in _chunks(intents):
+    watch = Watch(run, planned, account)
+    for chunk, chunk_lines in zip(_chunks(intents), _chunks(lines), strict=True):
         # Nothing may lie between the gate and the wire, not even the gateway's pacing.
         async with run.gateway.sending:
             await trading.room(run.gateway, len(chunk))
@@ -72,9 +80,17 @@ async def trade(
             if not run.unbroken:
                 raise GatewayUnavailableError("the connection was renewed in mid-flight")
             in_time = within_time(run.deadlines.in_flight / 2, run)
-            written = [replace(i, recorded_at=run.clock()) for i in chunk]
-            record = moves.record_intents(run.lease, written, now=run.clock())
+            fit = chunk_lines[: watch.fit(chunk_lines)]
+            written = [watch.marked(i, line) for i, line in zip(chunk, fit, strict=False)]
+            record = moves.record_intents(
+                run.lease,
+                written,
+                now=run.clock(),
+                day_limit=watch.day_limit,
+                guarded=watch.guarded,
+            )
             recorded = await run.queue.run(record)
+            watch.recorded(recorded, fit, written)
             halted.update(recorded.halted)
             allowed = [i for i in written if i.order.order_ref in recorded.allowed]
             sent += allowed
@@ -85,12 +101,17 @@ async def trade(
                 account.instruments,
                 may_send=in_time,
             )
+        if watch.broken:
+            break
     run.tickets.update({ticket.order.order_ref: ticket for ticket in tickets})
     followed = Pursuit(run, account, {i.order.order_ref: i for i in sent}, lines)
     reports = await followed.reports(tickets, within or run.deadlines.fills)
     await settle(run, sent, reports)
     if closed is not None:
         raise closed
+    broken = watch.error
+    if broken is not None:
+        raise broken
     if halted:
         ref, reason = next(iter(halted.items()))
         msg = f"halted before {len(halted)} orders, among them {ref}: {reason}"
@@ -127,5 +148,5 @@ def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:
     )
 
 
-def _chunks(intents: Sequence[Intent]) -> Iterator[Sequence[Intent]]:
-    return (intents[start : start + CHUNK] for start in range(0, len(intents), CHUNK))
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))

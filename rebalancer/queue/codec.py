@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from rebalancer.core.event import Event
 from rebalancer.core.order import Intent, Order, OrderReport
+from rebalancer.core.trades import Trade
 from rebalancer.errors import PermanentError
 from rebalancer.queue.values import Unreadable
 
@@ -200,6 +201,10 @@ def decode_intent(raw: bytes) -> Intent:
             currency=found.get("currency", ""),
             held_before=_decimal(found.get("held_before")),
             cash_before=_decimal(found.get("cash_before")),
+            avg_cost=_decimal(found.get("avg_cost")),
+            may_lose=found.get("may_lose", False),
+            turnover=found.get("turnover", 0),
+            trading_day=found.get("trading_day", ""),
         )
     except (KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"not an intent: {error!r}") from error
@@ -220,3 +225,24 @@ def _decimal(text: str | None) -> Decimal | None:
 def encode_report(report: OrderReport) -> bytes:
     """Write an order's end with its fills, as the journal keeps it."""
     return dumps(cast(object, report))
+
+
+def encode_trade(trade: Trade) -> bytes:
+    """Write a trade as the memory of an account holds it."""
+    return dumps(cast(object, trade))
+
+
+def decode_trade(raw: bytes) -> Trade:
+    """Read a remembered trade.
+
+    Raises:
+        ValueError: it is unreadable.
+    """
+    try:
+        found = loads(raw)
+        known = {f.name: found[f.name] for f in dataclasses.fields(Trade)}
+        known["quantity"], known["lost"] = Decimal(found["quantity"]), _decimal(found["lost"])
+        known["at"] = float(found["at"])
+        return Trade(**known)
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"not a trade: {error!r}") from error

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from rebalancer.core.order import Intent, OrderReport
+from rebalancer.core.trades import MEMORY_SECONDS, WASH_SECONDS, Trade
 from rebalancer.errors import PermanentError
 from rebalancer.queue import codec, keys
 from rebalancer.queue.codec import stamp
 from rebalancer.queue.holds import memory_of
 from rebalancer.queue.move import Move, command, new_request, proof
-from rebalancer.queue.values import Halt, Lease, Recorded, Spending
+from rebalancer.queue.values import Halt, Lease, Recorded, Refused, Spending
 
 
 def begin_pass(lease: Lease, *, now: float, cash: Decimal | None = None) -> Move[int]:
@@ -48,17 +49,33 @@ def spending(event_id: str) -> Move[Spending | None]:
     return command("HGET", keys.PASSES, event_id, parse=parse)
 
 
-def record_intents(lease: Lease, intents: Sequence[Intent], *, now: float) -> Move[Recorded]:
+def record_intents(
+    lease: Lease,
+    intents: Sequence[Intent],
+    *,
+    now: float,
+    day_limit: int | None = None,
+    guarded: Sequence[str] = (),
+) -> Move[Recorded]:
     """Write orders down before they are sent, and learn which may be sent.
 
-    Proves the lease, checks every halt flag and stores each intent that is not halted, in
+    Proves the lease, checks every halt flag and stores each intent that nothing stops, in
     one step. An order may be sent only if its reference is in ``Recorded.allowed``. Doing it
-    again with the same references stores nothing twice but looks at the halts anew.
+    again with the same references stores and counts nothing twice but looks at the halts anew.
+
+    Args:
+        lease: the right to send.
+        intents: of the lease's account.
+        now: Unix seconds.
+        day_limit: most that a trading day's orders may come to, in hundredths; ``None`` is no
+            limit. Orders count until ``settle_intent`` gives back what was not filled.
+        guarded: accounts whose sales at a loss, settled or under way, bar buys.
 
     Raises (when run):
         LeaseLostError: the lease was taken over; send nothing.
     """
-    args: list[str | bytes] = [stamp(now), *proof(lease)]
+    limit = "" if day_limit is None else str(day_limit)
+    args: list[str | bytes] = [stamp(now), *proof(lease), limit, stamp(now - WASH_SECONDS)]
     for intent in intents:
         if intent.order.account_id != lease.event.account_id:
             raise PermanentError(
@@ -66,34 +83,50 @@ def record_intents(lease: Lease, intents: Sequence[Intent], *, now: float) -> Mo
                 f"the lease of {lease.event.account_id}"
             )
         args += [intent.order.order_ref, intent.order.symbol, codec.dumps(intent)]
-    extra_keys = (keys.intents(lease.event.account_id), keys.answer(new_request()))
-    return Move("record_intents", extra_keys, tuple(args), _recorded)
+    account_id = lease.event.account_id
+    extra_keys = [keys.intents(account_id), keys.answer(new_request())]
+    extra_keys.append(keys.turnover(account_id))
+    for other in guarded:
+        extra_keys += [keys.trades(other), keys.intents(other)]
+    return Move("record_intents", tuple(extra_keys), tuple(args), _recorded)
 
 
 def _recorded(reply: bytes) -> Recorded:
     found = codec.loads(reply)
-    return Recorded(frozenset(found["allowed"]), dict(found["halted"]))
+    refused = {ref: Refused(*why) for ref, why in found["refused"].items()}
+    return Recorded(frozenset(found["allowed"]), dict(found["halted"]), refused)
 
 
-def settle_intent(lease: Lease, report: OrderReport, *, now: float) -> Move[None]:
+def settle_intent(
+    lease: Lease, report: OrderReport, *, now: float, trade: Trade | None = None
+) -> Move[None]:
     """The order's fate is known: forget the intent, put the outcome with its fills down.
 
-    The outcome is remembered for some days, to be compared with what the gateway shows.
-
-    An intent that is not open (any more) leaves everything as it was.
+    The outcome is remembered for some days, to be compared with what the gateway shows. What
+    was not filled no longer counts towards the trading day's turnover, and ``trade`` is
+    remembered. An intent that is not open (any more) leaves everything as it was.
 
     Raises (when run):
         LeaseLostError: the lease was taken over.
     """
+    account_id = lease.event.account_id
     return Move(
         "settle_intent",
-        (keys.intents(lease.event.account_id), keys.settled(lease.event.account_id)),
+        (
+            keys.intents(account_id),
+            keys.settled(account_id),
+            keys.turnover(account_id),
+            keys.trades(account_id),
+        ),
         (
             stamp(now),
             *proof(lease),
             report.order_ref,
             codec.encode_report(report),
             memory_of(report, now=now),
+            codec.encode_trade(trade) if trade else "",
+            stamp(trade.at if trade else now),
+            stamp(now - MEMORY_SECONDS),
         ),
         lambda _reply: None,
     )

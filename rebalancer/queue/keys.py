@@ -53,3 +53,13 @@ def accepted(account_id: str) -> str:
 def outcomes(account_id: str) -> str:
     """Hash of the ends of the account's orders that no record tells yet, by order_ref."""
     return f"rebalance_outcomes:{account_id}"
+
+
+def turnover(account_id: str) -> str:
+    """Hash of what the account has been sent to trade: trading day -> hundredths."""
+    return f"rebalance_turnover:{account_id}"
+
+
+def trades(account_id: str) -> str:
+    """Sorted set of the account's trades that later plans have to know of, by time."""
+    return f"rebalance_trades:{account_id}"

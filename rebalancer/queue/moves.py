@@ -33,6 +33,7 @@ from rebalancer.queue.gate import (
 from rebalancer.queue.history import Sealed
 from rebalancer.queue.holds import accept, accepted, held, hold, settled_orders
 from rebalancer.queue.journal import alert, note, note_event
+from rebalancer.queue.memory import day_turnover, trades
 from rebalancer.queue.move import Move, new_request, proof
 from rebalancer.queue.scripts import Argument
 from rebalancer.queue.values import (
@@ -56,6 +57,7 @@ __all__ = [
     "clear",
     "complete",
     "daemons",
+    "day_turnover",
     "delay",
     "enqueue",
     "halt",
@@ -88,6 +90,7 @@ __all__ = [
     "spending",
     "stats",
     "take",
+    "trades",
 ]
 
 #: How many events one sweep moves before it lets others have the server.

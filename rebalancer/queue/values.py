@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -164,11 +164,25 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an intent may not be sent, and the figure that says so.
+
+    ``turnover``: with it the trading day would be above its limit; ``figure`` is what was
+    counted before, in hundredths. ``counter``: that count reads ``figure``, which is no number.
+    ``wash_sale``: ``figure`` tells where it was sold at a loss.
+    """
+
+    why: Literal["turnover", "counter", "wash_sale"]
+    figure: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
-    """Which intents may be sent now. ``halted`` gives the reason for each that may not."""
+    """Which intents may be sent now, and the reason for each that may not."""
 
     allowed: frozenset[str]
     halted: Mapping[str, str]
+    refused: Mapping[str, Refused] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from decimal import Decimal
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from rebalancer.core.event import COMMANDS
 from rebalancer.core.policy import Bounds, OrderType, Policy
-from rebalancer.core.target import Target
+from rebalancer.core.target import Substitute, Target
 from rebalancer.errors import PermanentError
 from rebalancer.settings import symbols, targets
 from rebalancer.settings.document import BadValueError, Item
@@ -31,6 +31,7 @@ from rebalancer.settings.kinds import (
 )
 from rebalancer.settings.policy import ORDER_TYPES, PolicyKeys
 from rebalancer.settings.problems import Problem, did_you_mean
+from rebalancer.settings.rails import symbol_list
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -136,6 +137,15 @@ class AccountKeys(PolicyKeys):
         default=None,
         about="Per symbol: no_buy, no_sell, drift_band_percent, order_type.",
     )
+    no_sell: tuple[str, ...] = key(
+        symbol_list, default=(), about="Symbols never sold: short for a bound on each."
+    )
+    wash_sale_set: str = key(
+        text(),
+        default="",
+        about="""Set in replacement-sets.yaml with what to buy instead while wash_sale_guard
+            bars a symbol; if not set, the replacement_set.""",
+    )
     schedule: tuple[Schedule, ...] = key(
         one_or_more(section(Schedule)), default=(), about="Signals by the clock; one or a list."
     )
@@ -177,9 +187,13 @@ def _accounts(item: Item) -> tuple[AccountKeys, ...]:
 
 def _misspelled_bounds(element: Item, account: AccountKeys) -> list[Problem]:
     """A bound that names a target in other words would bind nothing."""
+    named = [(element.at("bounds", name), name) for name in account.bounds or ()]
+    named += [(element.at("no_sell"), name) for name in account.no_sell]
+    if isinstance(account.allowed_symbols, tuple):
+        named += [(element.at("allowed_symbols"), name) for name in account.allowed_symbols]
     return [
-        element.at("bounds", name).problem(f"{name} for {target}", f"the target's {target}")
-        for name in account.bounds or ()
+        place.problem(f"{name} for {target}", f"the target's {target}")
+        for place, name in named
         for target in account.targets or ()
         if name != target and symbols.same(name, target)
     ]
@@ -217,6 +231,8 @@ class AccountSettings:
     _policy: Policy = field(repr=False)
     #: The target, or why there is none and what to do about it.
     _target: Target | str = field(repr=False)
+    #: What may be bought instead of a target that the wash-sale guard bars.
+    substitutes: Mapping[str, Substitute] = field(default_factory=dict, repr=False)
 
     def policy(self) -> Policy:
         """How this account may be moved."""
@@ -243,7 +259,9 @@ def resolve(
     file: str,
 ) -> AccountSettings:
     """Put an account together from its keys and what they refer to."""
-    policy = account.over(defaults.over(Policy(bounds=account.bounds or {})))
+    policy = account.over(defaults.over(Policy(bounds=_bounds(account))))
+    target = _target(account, strategies, replacement_sets, file)
+    chosen = account.wash_sale_set or account.replacement_set
     return AccountSettings(
         account_id=account.account_id,
         type=account.type,
@@ -252,8 +270,28 @@ def resolve(
         replacement_set=account.replacement_set,
         schedules=account.schedule,
         _policy=policy,
-        _target=_target(account, strategies, replacement_sets, file),
+        _target=target,
+        substitutes=_substitutes(target, replacement_sets.get(chosen, ())),
     )
+
+
+def _bounds(account: AccountKeys) -> Mapping[str, Bounds]:
+    bounds = dict(account.bounds or {})
+    for name in account.no_sell:
+        bounds[name] = replace(bounds.get(name, Bounds()), no_sell=True)
+    return MappingProxyType(bounds)
+
+
+def _substitutes(
+    target: Target | str, replacements: Sequence[targets.Replacement]
+) -> Mapping[str, Substitute]:
+    found = {
+        name: Substitute(one.target, one.scale)
+        for name in (() if isinstance(target, str) else target.weights)
+        for one in replacements
+        if symbols.same(one.source, name)
+    }
+    return MappingProxyType(found)
 
 
 def _target(

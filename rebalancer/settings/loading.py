@@ -123,22 +123,23 @@ def _unknown_sets(
     sets: Mapping[str, tuple[Replacement, ...]],
     files: Files,
 ) -> list[Problem]:
-    if not sets:
-        return []  # without the file only target() refuses: an old accounts.yaml still loads
+    # Without the file only target() refuses: an old accounts.yaml still loads.
+    named_in = ("replacement_set", "wash_sale_set") if sets else ("wash_sale_set",)
     return [
-        _place(root, index, "replacement_set").problem(
-            f"'{keys.replacement_set}'",
+        _place(root, index, key).problem(
+            f"'{named}'",
             f"a set of {files.replacement_sets.name}"
-            + (did_you_mean(keys.replacement_set, list(sets)) or f": {', '.join(sets)}"),
+            + (did_you_mean(named, list(sets)) or f": {', '.join(sets) or 'none is there'}"),
         )
         for index, keys in enumerate(listed.accounts)
-        if keys.replacement_set and keys.replacement_set not in sets
+        for key in named_in
+        if (named := getattr(keys, key)) and named not in sets
     ]
 
 
 def _contradictions(root: Item, resolved: Mapping[str, AccountSettings]) -> list[Problem]:
     """Keys that are right one by one and wrong together, defaults included."""
-    return [
+    return _rails_in_the_way(root, resolved) + [
         _place(root, index, "extended_hours").problem(
             f"extended_hours with order_type {account.policy().order_type} "
             f"for {account.account_id}",
@@ -147,6 +148,25 @@ def _contradictions(root: Item, resolved: Mapping[str, AccountSettings]) -> list
         for index, account in enumerate(resolved.values())
         if account.policy().extended_hours and account.policy().order_type != "LMT"
     ]
+
+
+def _rails_in_the_way(root: Item, resolved: Mapping[str, AccountSettings]) -> list[Problem]:
+    """Rails that every order would break, or that nobody would look at."""
+    problems: list[Problem] = []
+    for index, account in enumerate(resolved.values()):
+        policy, limits = account.policy(), account.policy().limits
+        most, least = limits.max_price_deviation, limits.min_margin_cushion
+        if most is not None and policy.slippage > most:
+            place = _place(root, index, "max_price_deviation_percent")
+            found = f"{(most * 100).normalize():f} for {account.account_id}"
+            slippage = (policy.slippage * 100).normalize()
+            expected = f"off, or at least slippage_percent ({slippage:f})"
+            problems.append(place.problem(found, expected))
+        if least and not policy.what_if:
+            place = _place(root, index, "min_margin_cushion_percent")
+            found = f"it without what_if for {account.account_id}"
+            problems.append(place.problem(found, "what_if: on, by which it is known"))
+    return problems
 
 
 def _place(root: Item, index: int, *path: str) -> Item:

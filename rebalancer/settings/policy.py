@@ -8,12 +8,13 @@ from typing import Literal, get_args
 
 from rebalancer.core.policy import OrderType, Policy, Urgency
 from rebalancer.settings.kinds import boolean, integer, key, number, one_of, percent
+from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 
 ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyKeys:
+class PolicyKeys(RailKeys):
     """The keys of a policy, in ``defaults`` and in every account; ``None`` is not written.
 
     Percentages are as written here (``1`` is one percent); ``Policy`` has fractions.
@@ -51,7 +52,7 @@ class PolicyKeys:
     max_turnover_percent: Decimal | None = key(
         percent("200"),
         default=None,
-        about="Most that one run may buy and sell together, of NetLiquidation.",
+        about="A plan shrinks to this much bought and sold together, of NetLiquidation.",
     )
     drift_band_percent: Decimal | None = key(
         percent(), default=None, about="A symbol this close to its target is left alone."
@@ -78,6 +79,19 @@ class PolicyKeys:
     allow_delayed_prices: bool | None = key(
         boolean, default=None, about="Size on delayed prices when live ones are not subscribed."
     )
+    what_if: bool | None = key(
+        boolean,
+        default=None,
+        about="Ask for margin and cost before sending: a round trip for each order.",
+    )
+    wash_sale_guard: bool | None = key(
+        boolean,
+        default=None,
+        about="Do not buy what any account of its type sold at a loss within 30 days.",
+    )
+    avoid_short_term_gains: bool | None = key(
+        boolean, default=None, about="Do not sell at a gain what was bought within a year."
+    )
 
     def over(self, base: Policy) -> Policy:
         """Return ``base`` with every key that was written put over it."""
@@ -86,9 +100,9 @@ class PolicyKeys:
             if key_name.endswith("_percent")
             else value
             for key_name in KEYS
-            if (value := getattr(self, key_name)) is not None
+            if key_name not in RAIL_KEYS and (value := getattr(self, key_name)) is not None
         }
-        return replace(base, **written)
+        return replace(base, **written, limits=self.limits_over(base.limits))
 
 
 KEYS = tuple(declared.name for declared in fields(PolicyKeys))

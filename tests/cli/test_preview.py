@@ -101,6 +101,39 @@ def test_the_plan_is_shown(rebalancer: Rebalancer, redis: Queue) -> None:
     assert "cash 61,000.50 -> 1,020.00, at worst 1,002.50, reserve 1,000.00" in answer.out
 
 
+def _checked(lease: Lease) -> Move[Any]:
+    check = {"name": "orders", "symbol": "", "figure": "1", "limit": "100", "passed": True}
+    broken = {"name": "order_value", "symbol": "SPY", "figure": "59980", "limit": "50000"}
+    checks = [
+        {**check, "key": "max_orders", "text": ""},
+        {**broken, "passed": False, "key": "max_order_value", "text": "too much for SPY"},
+    ]
+    told = {
+        "symbol": "SPY",
+        "initial_margin_change": "14995",
+        "maintenance_margin_change": "14995.5",
+        "commission": "1.25",
+        "commission_currency": "USD",
+        "warning": "",
+        "refused": "",
+    }
+    silent = {"symbol": "BND", "refused": "no margin"}
+    plan = {**RESULT["plan"], "checks": checks, "what_if": [told, silent]}
+    return moves.complete(lease, now=time.time(), result={**RESULT, "plan": plan})
+
+
+def test_rails_margin_and_cost_are_shown(rebalancer: Rebalancer, redis: Queue) -> None:
+    with processor(redis, _checked):
+        answer = rebalancer("preview", "DU1")
+    assert answer.code == 0
+    lines = [line.replace("│", " ").split() for line in answer.out.splitlines()]
+    assert ["orders", "1", "100", "ok"] in lines
+    assert ["order_value", "SPY", "59980", "50000", "REFUSED"] in lines
+    assert ["SPY", "14,995.00", "14,995.50", "1.25", "USD"] in lines
+    assert ["BND", "refused:", "no", "margin"] in lines
+    assert "refused: too much for SPY" in answer.out
+
+
 def test_the_plan_in_json_is_the_journals(rebalancer: Rebalancer, redis: Queue) -> None:
     with processor(redis, _complete):
         assert rebalancer("preview", "DU1", "--json").json == RESULT

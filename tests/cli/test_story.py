@@ -35,6 +35,24 @@ ORDER = {"action": "BUY", "quantity": 5, "symbol": "SPY"}
             {"reason": "attempts exhausted", "error": "no price"},
             "attempts exhausted: no price",
         ),
+        (
+            "refused",
+            {"orders": {"rb:1:1:SPY": ["turnover", "900"]}},
+            "rb:1:1:SPY: turnover 900",
+        ),
+        (
+            "planned",
+            {
+                "lines": [{"trade": 1}],
+                "drift_before": "0.5",
+                "drift_after": "0.1",
+                "checks": [
+                    {"name": "orders", "passed": False},
+                    {"name": "equity", "passed": True},
+                ],
+            },
+            "1 orders, drift 50.00% -> 10.00%; refused by orders",
+        ),
         ("halted", {"orders": {"rb:1:1:SPY": "vacation"}}, "rb:1:1:SPY: vacation"),
     ],
 )

@@ -12,7 +12,7 @@ from rebalancer.core.account import Instrument
 from rebalancer.errors import GatewayUnavailableError, StaleDataError
 from rebalancer.gateway import market
 from rebalancer.gateway.faults import FAULTS
-from rebalancer.gateway.market import quotes
+from rebalancer.gateway.market import latest, quotes
 from tests.gateway.conftest import Desk, Start, fault
 from tests.support.sim_gateway import until
 
@@ -174,3 +174,38 @@ async def test_prices_after_a_restored_connection_are_new_ones(start: Start) -> 
     await until(lambda: desk.connection.generation == 2)
     found = await quotes(desk.connection, wanted, deadline=2.0)
     assert found["SPY"].price > 0
+
+
+async def test_the_latest_prices_are_those_of_the_lines_that_stand(start: Start) -> None:
+    desk = await start()
+    wanted = await instruments(desk)
+    assert latest(desk.connection, wanted) == ({}, {})
+    found = await quotes(desk.connection, wanted, deadline=2.0)
+    before = desk.sent()
+    assert latest(desk.connection, wanted) == (found, {})
+    desk.server.tell(desk.server.exchange.set_price("SPY", Decimal(510), desk.server.now()))
+    await until(lambda: abs(latest(desk.connection, wanted)[0]["SPY"].price - 510) < 1)
+    assert desk.sent() == before
+
+
+async def test_a_line_that_gives_no_price_any_more_says_why(start: Start) -> None:
+    desk = await start()
+    wanted = await instruments(desk)
+    await quotes(desk.connection, wanted, deadline=2.0)
+    desk.server.inject(fault("price_nan", symbol="SPY"))
+    desk.server.tell(desk.server.exchange.set_price("SPY", Decimal(501), desk.server.now()))
+    await until(lambda: "SPY" not in latest(desk.connection, wanted)[0])
+    assert latest(desk.connection, wanted)[1] == {"SPY": "nobody bids or asks"}
+    desk.server.inject(fault("error", code="2103"))
+    await until(lambda: len(latest(desk.connection, wanted)[1]) == 3)
+    assert latest(desk.connection, wanted)[0] == {}
+
+
+async def test_a_price_older_than_wanted_is_asked_for_anew(start: Start) -> None:
+    desk = await start()
+    wanted = await instruments(desk, "SPY")
+    first = await quotes(desk.connection, wanted, deadline=2.0)
+    before = desk.connection.session.lines.ids()
+    again = await quotes(desk.connection, wanted, deadline=2.0, max_age=1e-9)
+    assert desk.connection.session.lines.ids() != before
+    assert again["SPY"].at > first["SPY"].at

@@ -328,6 +328,9 @@ async def test_what_if_orders_nothing(start: Start) -> None:
     told = await trading.what_if(desk.connection, order(), known["SPY"])
     assert told.initial_margin_change > 0
     assert told.maintenance_margin_change > 0
+    assert told.initial_margin_before > 0
+    assert told.equity_with_loan_before > 100_000
+    assert told.equity_with_loan_change == 0
     assert told.commission == Decimal("1.0")
     assert told.commission_currency == "USD"
     assert await trading.find(desk.connection, ONE, [order().order_ref]) == {}

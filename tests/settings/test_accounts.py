@@ -245,7 +245,7 @@ def test_account_refused(etc: Etc, entry: str, said: str) -> None:
         ("accounts: {}", ":1: accounts: found a mapping; expected a list of accounts"),
         (
             "accounts: [7]",
-            ":1: accounts[0]: found '7'; expected a mapping with keys such as cash",
+            ":1: accounts[0]: found '7'; expected a mapping with keys such as max",
         ),
         (
             "acounts: []",

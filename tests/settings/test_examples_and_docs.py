@@ -14,6 +14,7 @@ from rebalancer.settings import load, load_service, locate
 from rebalancer.settings.accounts import AccountKeys, BoundsKeys, Schedule
 from rebalancer.settings.environment import variables
 from rebalancer.settings.policy import KEYS, PolicyKeys
+from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 from rebalancer.settings.service import Service
 from rebalancer.settings.targets import Replacement
 from rebalancer.settings.windows import WindowKeys
@@ -69,17 +70,22 @@ def service_table() -> str:
     return "\n".join(lines)
 
 
-def keys_table(kind: Any) -> str:
+def keys_table(kind: Any, but: tuple[str, ...] = ()) -> str:
     lines = ["| key | default | meaning |", "|---|---|---|"]
     policy = Policy()
     for field in dataclasses.fields(kind):
-        if field.name in KEYS and issubclass(kind, PolicyKeys):
-            value = getattr(policy, field.name.removesuffix("_percent"))
+        if field.name in but:
+            continue
+        if field.name in KEYS and issubclass(kind, RailKeys):
+            owner: Any = policy.limits if field.name in RAIL_KEYS else policy
+            value = getattr(owner, field.name.removesuffix("_percent"))
             if field.name.endswith("_percent") and value is not None:
                 value = (value * 100).normalize() + 0
             default = _value(str(value).lower() if isinstance(value, bool) else value)
         elif field.default is dataclasses.MISSING:
             default = "required"
+        elif field.default == ():
+            default = "-"
         elif shown := _SHOWN.get(f"{kind.__name__}.{field.name}") or _SHOWN.get(field.name):
             default = shown
         else:
@@ -92,7 +98,6 @@ _SHOWN = {
     "enabled": "`true`",
     "no_buy": "`false`",
     "no_sell": "`false`",
-    "schedule": "-",
     "time_zone": "`America/New_York`",
     "days": "`[mon, tue, wed, thu, fri]`",
     "WindowKeys.days": "every day",
@@ -105,12 +110,13 @@ _SHOWN = {
     [
         ("settings.md", service_table()),
         ("settings.md", keys_table(WindowKeys)),
-        ("accounts.md", keys_table(PolicyKeys)),
+        ("accounts.md", keys_table(PolicyKeys, RAIL_KEYS)),
+        ("accounts.md", keys_table(RailKeys)),
         ("accounts.md", keys_table(Schedule)),
         ("accounts.md", keys_table(BoundsKeys)),
         ("accounts.md", keys_table(Replacement)),
     ],
-    ids=["service", "windows", "policy", "schedule", "bounds", "replacement"],
+    ids=["service", "windows", "policy", "rails", "schedule", "bounds", "replacement"],
 )
 def test_the_reference_has_the_table(file: str, table: str) -> None:
     assert table in (REFERENCE / file).read_text()

@@ -141,9 +141,8 @@ async def orders_of_others(stage: Arena) -> None:
 async def duplicate_order_id(stage: Arena) -> None:
     async with started(stage):
         await rebalanced(stage)
-    retries = await entries(stage, "retrying")
-    assert any("103: Duplicate order id" in entry.data["error"] for entry in retries)
-    assert len(retries) == 1, "the ids were not asked for anew"
+    # The comparison at the start has shown which ids are taken, whatever was announced.
+    assert await entries(stage, "retrying") == []
     assert on_target(stage, ONE, SPY=0.6, BND=0.4)
 
 

@@ -1,0 +1,74 @@
+"""Plans as what was traded lately bounds them: the wash-sale guard, and young gains kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from rebalancer.core import tax
+from rebalancer.core.account import Account, Instrument
+from rebalancer.core.plan import Plan, plan
+from rebalancer.core.target import Target
+from rebalancer.core.trades import MEMORY_SECONDS, Trade
+from rebalancer.processor.run import Run
+from rebalancer.queue import moves
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Plans for one run. Without tax rules in its policy it is just ``core.plan.plan``."""
+
+    run: Run
+    target: Target
+    #: The target, and what may have to be bought instead: what needs a price.
+    priced: Target
+    memory: tuple[Trade, ...] = ()
+
+    def plan(
+        self,
+        account: Account,
+        *,
+        spent: Decimal | None = None,
+        buying_only: bool = False,
+    ) -> Plan:
+        """Plan as ``core.plan.plan`` does; notes say what is left alone for taxes.
+
+        ``buying_only`` spends the cash that is there and sells nothing.
+        """
+        portfolio, now = self.run.portfolio, self.run.gateway.now()
+        banned = tax.bans(account, self.memory, portfolio.policy, now)
+        target, banned = tax.substituted(
+            account, self.target, portfolio.policy, banned, portfolio.substitutes
+        )
+        policy = tax.bounded(portfolio.policy, banned) if banned else portfolio.policy
+        if buying_only:
+            policy = policy.buying_only(account.instruments)
+        planned = plan(account, target, policy, spent=spent)
+        return tax.explained(planned, banned)
+
+
+async def planner(run: Run, target: Target, instruments: Mapping[str, Instrument]) -> Planner:
+    """Recall what the policy needs to know, after everything sent before is settled.
+
+    Raises:
+        PermanentError: the memory of an account is unreadable.
+    """
+    policy, account_id = run.portfolio.policy, run.portfolio.account_id
+    asked = set(run.portfolio.kin) if policy.wash_sale_guard else set()
+    if policy.wash_sale_guard or policy.avoid_short_term_gains:
+        asked.add(account_id)
+    if not asked:
+        return Planner(run, target, target)
+    now = run.gateway.now()
+    memory: list[Trade] = []
+    for name in sorted(asked):
+        memory += await run.queue.run(moves.trades(name, since=now - MEMORY_SECONDS))
+    barred = tax.washed(memory, now) if policy.wash_sale_guard else {}
+    instead = {
+        run.portfolio.substitutes[symbol].symbol: Decimal(0)
+        for symbol, instrument in instruments.items()
+        if instrument.con_id in barred and symbol in run.portfolio.substitutes
+    }
+    priced = replace(target, weights={**instead, **target.weights})
+    return Planner(run, target, priced, tuple(memory))
