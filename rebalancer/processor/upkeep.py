@@ -23,7 +23,7 @@ async def say_alive(processor: Processor, queue: AsyncQueue, every: float) -> No
     """Tell systemd and the queue every so many seconds that the event loop still turns."""
     while True:
         running = len(processor.flying)
-        status = f"{running} events running; gateway {processor.gateway.state}"
+        status = f"{running} events running; gateway {processor.state}"
         sdnotify.status(status)
         sdnotify.watchdog()
         info = {"status": status, "running": running, "worker": processor.worker}

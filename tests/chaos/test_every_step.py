@@ -117,7 +117,7 @@ async def test_the_connection_cut_at_every_message(
 async def test_one_of_two_processors_killed_at_every_step(
     tmp_path: Path, plain: Sequence[Step]
 ) -> None:
-    await every(tmp_path, plays.one_of_two_killed, some(both_edges(plain), 14), LATE)
+    await every(tmp_path, plays.one_of_two_killed, some(both_edges(plain), 20), LATE)
 
 
 async def test_the_broker_killed_around_its_signal(tmp_path: Path) -> None:
