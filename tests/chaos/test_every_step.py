@@ -135,11 +135,7 @@ async def test_the_broker_killed_around_its_signal(tmp_path: Path) -> None:
 
 async def test_a_soak(tmp_path: Path) -> None:
     """Random kills of everything; ``python -m tests.chaos.soak`` goes on for longer."""
-    kills, seed = (
-        int(os.environ.get("CHAOS_KILLS", "20")),
-        int(os.environ.get("CHAOS_SEED", "1")),
-    )
-    toll = await soak(tmp_path, kills=kills, seed=seed)
+    toll = await soak(tmp_path, kills=KILLS, seed=SEED)
     assert toll.wounds == {}
-    assert toll.kills.total() >= kills
+    assert toll.kills.total() >= KILLS
     assert toll.reconciled
