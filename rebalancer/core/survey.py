@@ -118,7 +118,9 @@ def survey(
             f"cash of {cash} that comes to {base:.2f}; no target applies to it"
         )
     reserve = policy.cash_reserve * max(net, _ZERO)
-    sure_cash = cash - coming * (1 + policy.slippage) - unneeded
+    sure_cash = cash - coming * (1 + policy.slippage)
+    # It is not to be spent; that is no reason to sell.
+    sure_cash -= min(unneeded, max(sure_cash - reserve, _ZERO))
     room = max(_ONE - reserve / base, _ZERO) if base > 0 else _ONE
     return Survey(
         symbols=symbols,

@@ -63,7 +63,7 @@ async def trade(
                 closed = error
                 break
             if not run.unbroken:
-                raise GatewayUnavailableError("the connection was renewed in mid-flight")
+                raise GatewayUnavailableError("the connection was interrupted in mid-flight")
             in_time = _within(run.deadlines.in_flight / 2, run)
             written = [replace(i, recorded_at=run.clock()) for i in chunk]
             record = moves.record_intents(run.lease, written, now=run.clock())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import random
 import socket
 import statistics
@@ -25,8 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from rebalancer.core.event import Event
-from rebalancer.errors import QueueError
-from rebalancer.queue import journal, moves
+from rebalancer.queue import journal
 from rebalancer.queue.values import Entry
 from tests.chaos.plays import (
     CANCELLED,
@@ -37,6 +35,7 @@ from tests.chaos.plays import (
     clean_steps,
     fallen,
     meanwhile,
+    somebody_looks,
     strike_at,
 )
 from tests.chaos.steps import KILL, Moment, both_edges
@@ -159,7 +158,7 @@ async def _killed(
             dice.choice(fates).redis.append(dice.choice(moments))
         try:
             lives = [fate.lives() for fate in fates]
-            async with meanwhile(_redis_lives(toll, system), _somebody_looks(system), *lives):
+            async with meanwhile(_redis_lives(toll, system), somebody_looks(system), *lives):
                 events = await system.both()
                 await system.settle_down(events, deadline=PATIENCE)
                 await system.idle(deadline=PATIENCE)
@@ -180,15 +179,6 @@ async def _redis_lives(toll: Toll, system: Arena) -> None:
         await fallen(lambda: system.redis.alive)
         toll.kills["redis"] += 1
         await asyncio.to_thread(system.redis.restart)
-
-
-async def _somebody_looks(system: Arena) -> None:
-    """Cancel what a gateway that was restarted lets no client cancel, and wait for nothing."""
-    while True:
-        system.sim.tell(system.exchange.cancel_orphans())
-        with contextlib.suppress(QueueError):
-            await system.queue.run(moves.promote_delayed(now=time.time() + PATIENCE))
-        await asyncio.sleep(0.5)
 
 
 class _Fate:

@@ -128,3 +128,19 @@ def test_drift_does_not_rise_unless_the_reserve_asks_for_it(
     if found.cash_before >= found.reserve:
         assert found.drift_after <= found.drift_before
     assert found.gap >= 0
+
+
+@CASES
+@given(cases())
+def test_what_is_not_to_be_spent_is_no_reason_to_sell(
+    case: tuple[Account, Target, Policy],
+) -> None:
+    there, goal, policy = case
+    spared = Decimal(10**9)
+    planned = plan(there, goal, policy, opening_cash=Decimal(0), unneeded=spared)
+    if there.total_cash >= planned.reserve:
+        assert not plan(
+            there, goal, policy.buying_only(there.instruments), unneeded=spared
+        ).buys
+        # Sells serve the target; none is there to bring cash.
+        assert planned.drift_after <= planned.drift_before

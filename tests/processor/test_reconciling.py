@@ -252,7 +252,7 @@ async def test_orders_go_out_on_the_connection_that_was_compared(system: System)
             system.sim.inject(fault("error", "+0", code=1102))
             await eventually(lambda: processor.gateway.generation > generation)
         entry = await system.until("retrying", event)
-        assert entry.data["error"] == "the connection was renewed in mid-flight"
+        assert entry.data["error"] == "the connection was interrupted in mid-flight"
         assert system.sim.exchange.fills == ()
         await system.queue.run(moves.promote_retries(now=time.time() + 1))
         await system.result(event)
