@@ -126,6 +126,11 @@ class Processor:
         """Accounts with an event in flight here, one entry per event."""
         return tuple(flight.lease.event.account_id for flight in self._running.values())
 
+    @property
+    def state(self) -> str:
+        """One line for people about the gateway and whether events may run."""
+        return self._reconciler.state
+
     def stop(self) -> None:
         """Begin an orderly end; a second call changes nothing."""
         self._stopping.set()

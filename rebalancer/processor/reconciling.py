@@ -67,6 +67,14 @@ class Reconciler:
         self._held: set[str] = set()
 
     @property
+    def state(self) -> str:
+        """One line for people: the connection's, and what is to be done before events run."""
+        waiting = self._gateway.is_ready and not self.done
+        return (
+            f"{self._gateway.state}{f'; orders not compared: {self._why}' if waiting else ''}"
+        )
+
+    @property
     def done(self) -> bool:
         """Whether the present connection has been compared, so that it may be traded on."""
         return self._gateway.is_ready and self._generation == self._gateway.generation
@@ -143,41 +151,47 @@ class Reconciler:
             trouble.told = True
 
     async def _compare(self) -> bool:
-        """Compare, and hold what differs; ``False``: the connection changed meanwhile.
-
-        The gateway is read first, the memory second. Whatever the gateway showed had been
-        written down by then, though other processors, or events of the connection before,
-        may be writing.
-        """
+        """Compare, and hold what differs; ``False``: the connection changed meanwhile."""
         began, generation = self._clock(), self._gateway.generation
-        theirs = await reconcile.footprint(self._gateway)
-        memories = await asyncio.gather(*map(self._memory_of, self._accounts))
-        ours = [known for memory, _ in memories for known in memory]
-        passed = {fingerprint for _, each in memories for fingerprint in each}
-        found = by_account(d for d in differences(ours, theirs) if d.fingerprint not in passed)
+        look = await self._look()
+        if look.found:
+            # Another processor may have ended and settled an order between the two answers of
+            # one look. What differs for good differs in the next one, too.
+            seen = {difference.order_ref for difference in look.found}
+            look = await self._look()
+            look.found = [each for each in look.found if each.order_ref in seen]
+        found = by_account(look.found)
         for account_id in self._accounts:
             await self._judge(account_id, found.get(account_id, ()))
-        await self._queue.run(
-            moves.note(
-                "reconciled",
-                {
-                    "worker": self._worker,
-                    "generation": generation,
-                    "accounts": len(self._accounts),
-                    "shown": len(theirs),
-                    "remembered": len(ours),
-                    "held": sorted(self._held),
-                    "seconds": round(self._clock() - began, 3),
-                },
-                now=self._clock(),
-            )
-        )
+        note = {
+            "worker": self._worker,
+            "generation": generation,
+            "accounts": len(self._accounts),
+            "shown": look.shown,
+            "remembered": look.remembered,
+            "held": sorted(self._held),
+            "seconds": round(self._clock() - began, 3),
+        }
+        await self._queue.run(moves.note("reconciled", note, now=self._clock()))
         if self._gateway.generation != generation:
             return False
         self._generation = generation
         self._bell.set()
         self._bell.clear()
         return True
+
+    async def _look(self) -> _Look:
+        """Read the gateway first, the memory second.
+
+        Whatever the gateway showed had been written down by then, though other processors, or
+        events of the connection before, may be writing.
+        """
+        theirs = await reconcile.footprint(self._gateway)
+        memories = await asyncio.gather(*map(self._memory_of, self._accounts))
+        ours = [known for memory, _ in memories for known in memory]
+        passed = {fingerprint for _, each in memories for fingerprint in each}
+        found = [d for d in differences(ours, theirs) if d.fingerprint not in passed]
+        return _Look(len(theirs), len(ours), found)
 
     async def _memory_of(self, account_id: str) -> tuple[Sequence[Remembered], frozenset[str]]:
         """What is remembered of an account's orders, and the differences that were accepted."""
@@ -201,6 +215,15 @@ class Reconciler:
             self._held.add(account_id)
         else:
             self._held.discard(account_id)
+
+
+@dataclass(slots=True)
+class _Look:
+    """How many orders the gateway showed and we remembered, and what differs."""
+
+    shown: int
+    remembered: int
+    found: Sequence[Difference]
 
 
 @dataclass(slots=True)

@@ -78,7 +78,7 @@ async def trade(
                 closed = error
                 break
             if not run.unbroken:
-                raise GatewayUnavailableError("the connection was renewed in mid-flight")
+                raise GatewayUnavailableError("the connection was interrupted in mid-flight")
             in_time = within_time(run.deadlines.in_flight / 2, run)
             fit = chunk_lines[: watch.fit(chunk_lines)]
             written = [watch.marked(i, line) for i, line in zip(chunk, fit, strict=False)]

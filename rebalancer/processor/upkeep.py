@@ -24,7 +24,7 @@ async def say_alive(processor: Processor, queue: AsyncQueue, every: float) -> No
     """Tell systemd and the queue every so many seconds that the event loop still turns."""
     while True:
         running = len(processor.flying)
-        status = f"{running} events running; gateway {vigil.status(processor.gateway)}"
+        status = f"{running} events running; gateway {vigil.status(processor)}"
         sdnotify.status(status)
         sdnotify.watchdog()
         info = {

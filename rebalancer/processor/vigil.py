@@ -65,9 +65,10 @@ def expected_down_until(gateway: Connection) -> float | None:
     return None if absence is None else absence.end - gateway.clock_offset
 
 
-def status(gateway: Connection) -> str:
+def status(processor: Processor) -> str:
     """The gateway's state in one line, and whether that is to be expected."""
+    gateway = processor.gateway
     until = expected_down_until(gateway)
     if until is None or gateway.is_ready:
-        return gateway.state
-    return f"{gateway.state}; expected until {datetime.fromtimestamp(until, UTC):%H:%MZ}"
+        return processor.state
+    return f"{processor.state}; expected until {datetime.fromtimestamp(until, UTC):%H:%MZ}"

@@ -18,6 +18,8 @@ from rebalancer.queue.move import Move, command, new_request
 from rebalancer.queue.values import Hold
 
 _SCOPE = "hold:"
+#: Differences that an alert spells out; after a lost memory there may be hundreds.
+_TOLD = 5
 
 
 def memory_of(report: OrderReport, *, now: float) -> bytes:
@@ -80,9 +82,12 @@ def hold(
     """
     rows = [{**codec.loads(codec.dumps(d)), "fingerprint": d.fingerprint} for d in found]
     stored = {"reason": reason, "at": now, "differences": rows}
+    shown = [described(row) for row in rows[:_TOLD]]
+    if len(rows) > _TOLD:
+        shown.append(f"and {len(rows) - _TOLD} more")
     told = alert_data(
         f"{account_id} is held",
-        f"{reason}. {'; '.join(described(row) for row in rows)}",
+        f"{reason}. {'; '.join(shown)}",
         remedy=f"look: rebalancer accounts show {account_id}; "
         f"then: rebalancer accounts resume {account_id}",
     )

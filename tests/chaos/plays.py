@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rebalancer.core.event import Event
-from rebalancer.queue import journal
+from rebalancer.errors import QueueError
+from rebalancer.queue import journal, moves
 from rebalancer.sim.protocol.messages_out import ANSWERS
 from rebalancer.sim.server import SimServer
 from rebalancer.sim.strikes import Verdict
@@ -43,8 +44,17 @@ LATE = (fault("late_fill", "placeOrder", 0, seconds=0.05),)
 AWAY = 0.2
 
 
-async def clean_steps(folder: Path, faults: Sequence[Fault] = ()) -> tuple[Step, ...]:
-    """The steps of a run in which nothing is killed."""
+_RECORDED: dict[tuple[Fault, ...], tuple[Step, ...]] = {}
+
+
+async def clean_steps(folder: Path, faults: tuple[Fault, ...] = ()) -> tuple[Step, ...]:
+    """The steps of a run in which nothing is killed; found out once."""
+    if faults not in _RECORDED:
+        _RECORDED[faults] = await _record(folder, faults)
+    return _RECORDED[faults]
+
+
+async def _record(folder: Path, faults: Sequence[Fault]) -> tuple[Step, ...]:
     with redis_server(folder / "redis", *DURABLE) as redis:
         async with arena(folder, redis) as system:
             for each in faults:
@@ -192,10 +202,19 @@ async def gateway_killed(
         system.sim.inject(each)
     strike_at(system.sim, moment, tally)
     event = await system.enqueue(FIRST)
-    async with running(system.victim()):
+    async with running(system.victim()), meanwhile(somebody_looks(system)):
         await system.settle_down([event])
         await system.idle()
     return [event]
+
+
+async def somebody_looks(system: Arena) -> None:
+    """Cancel what a gateway that was restarted lets no client cancel, and wait for nothing."""
+    while True:
+        system.sim.tell(system.exchange.cancel_orphans())
+        with contextlib.suppress(QueueError):
+            await system.queue.run(moves.promote_delayed(now=time.time() + DEADLINE))
+        await asyncio.sleep(0.5)
 
 
 def strike_at(sim: SimServer, moment: Moment, tally: Tally) -> None:

@@ -35,6 +35,7 @@ from tests.chaos.plays import (
     clean_steps,
     fallen,
     meanwhile,
+    somebody_looks,
     strike_at,
 )
 from tests.chaos.steps import KILL, Moment, both_edges
@@ -44,8 +45,7 @@ from tests.support.tcp_proxy import tcp_proxy
 
 #: Most kills of one round.
 MOST = 5
-#: Seconds in which a round must be over. An order that only another client may cancel is
-#: looked at again after 30.
+#: Seconds in which a round must be over.
 PATIENCE = 90.0
 
 
@@ -158,10 +158,10 @@ async def _killed(
             dice.choice(fates).redis.append(dice.choice(moments))
         try:
             lives = [fate.lives() for fate in fates]
-            async with meanwhile(_redis_lives(toll, system), _somebody_looks(system), *lives):
+            async with meanwhile(_redis_lives(toll, system), somebody_looks(system), *lives):
                 events = await system.both()
                 await system.settle_down(events, deadline=PATIENCE)
-            await system.idle(deadline=PATIENCE)
+                await system.idle(deadline=PATIENCE)
         finally:
             for fate in fates:
                 await fate.victim.end()
@@ -179,13 +179,6 @@ async def _redis_lives(toll: Toll, system: Arena) -> None:
         await fallen(lambda: system.redis.alive)
         toll.kills["redis"] += 1
         await asyncio.to_thread(system.redis.restart)
-
-
-async def _somebody_looks(system: Arena) -> None:
-    """Cancel what a gateway that was restarted lets no client cancel any more."""
-    while True:
-        system.sim.tell(system.exchange.cancel_orphans())
-        await asyncio.sleep(1.0)
 
 
 class _Fate:

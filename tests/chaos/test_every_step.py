@@ -117,7 +117,7 @@ async def test_the_connection_cut_at_every_message(
 async def test_one_of_two_processors_killed_at_every_step(
     tmp_path: Path, plain: Sequence[Step]
 ) -> None:
-    await every(tmp_path, plays.one_of_two_killed, some(both_edges(plain), 14), LATE)
+    await every(tmp_path, plays.one_of_two_killed, some(both_edges(plain), 20), LATE)
 
 
 async def test_the_broker_killed_around_its_signal(tmp_path: Path) -> None:
@@ -135,11 +135,7 @@ async def test_the_broker_killed_around_its_signal(tmp_path: Path) -> None:
 
 async def test_a_soak(tmp_path: Path) -> None:
     """Random kills of everything; ``python -m tests.chaos.soak`` goes on for longer."""
-    kills, seed = (
-        int(os.environ.get("CHAOS_KILLS", "20")),
-        int(os.environ.get("CHAOS_SEED", "1")),
-    )
-    toll = await soak(tmp_path, kills=kills, seed=seed)
+    toll = await soak(tmp_path, kills=KILLS, seed=SEED)
     assert toll.wounds == {}
-    assert toll.kills.total() >= kills
+    assert toll.kills.total() >= KILLS
     assert toll.reconciled

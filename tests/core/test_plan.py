@@ -186,3 +186,18 @@ def test_buying_only_sells_nothing_and_spends_what_is_there() -> None:
     found = plan(there, target(B="1"), policy)
     assert trades(found).keys() <= {"B"}
     assert trades(found).get("B", 0) * 10 <= 1000
+
+
+@pytest.mark.parametrize("filled", [(), ("A",), ("B",), ("A", "B")])
+def test_a_rebalance_in_two_attempts_buys_what_it_would_in_one(filled: tuple[str, ...]) -> None:
+    """Its buys fill below their limits; what that spares stays in cash, whenever it crashed."""
+    prices = {"A": "500", "B": "75"}
+    goal = target(A="0.6", B="0.4")
+    whole = plan(account("100000", prices), goal, Policy())
+    bought = {line.symbol: line for line in whole.buys if line.symbol in filled}
+    none = Decimal(0)
+    cost = sum((x.trade * x.price + x.est_commission for x in bought.values()), none)
+    held = {symbol: Decimal(line.trade) for symbol, line in bought.items()}
+    there = account(Decimal(100000) - cost, prices, held)
+    rest = plan(there, goal, Policy(), spent=cost)
+    assert trades(rest) == {s: n for s, n in trades(whole).items() if s not in filled}

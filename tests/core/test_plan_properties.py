@@ -128,3 +128,16 @@ def test_drift_does_not_rise_unless_the_reserve_asks_for_it(
     if found.cash_before >= found.reserve:
         assert found.drift_after <= found.drift_before
     assert found.gap >= 0
+
+
+@CASES
+@given(cases())
+def test_what_is_not_to_be_spent_is_no_reason_to_sell(
+    case: tuple[Account, Target, Policy],
+) -> None:
+    there, goal, policy = case
+    spent = Decimal(10**12)
+    planned = plan(there, goal, replace(policy, slippage=Decimal("0.001")), spent=spent)
+    if there.total_cash >= planned.reserve:
+        # Sells serve the target; none is there to bring cash.
+        assert planned.drift_after <= planned.drift_before

@@ -9,6 +9,7 @@ import pytest
 
 from rebalancer.core.order import Order
 from rebalancer.errors import GatewayError, GatewayUnavailableError
+from rebalancer.gateway.reconcile import footprint
 from rebalancer.gateway.trading import Ticket, cancel, find, open_orders, place, wait
 from tests.gateway.conftest import CLIENT, ONE, TWO, Connect, Desk, Start, fault, order, told
 from tests.support.sim_gateway import until
@@ -242,6 +243,51 @@ async def test_a_refused_cancel_of_a_live_order_is_not_done(start: Start, code: 
     done = await cancel(desk.connection, seen, deadline=0.2)
     assert (done.unanswered, done.cancelled) == (seen, ())
     assert await open_orders(desk.connection, ONE) == seen
+
+
+async def test_an_order_that_a_restarted_gateway_lets_nobody_cancel(start: Start) -> None:
+    """It works on, but the gateway does not know it under our order id any more (10147)."""
+    desk = await start()
+    await placed(desk, order(limit="400"))
+    desk.server.inject(fault("id_rollback", to="1"))
+    desk.server.inject(fault("disconnect"))
+    await until(lambda: not desk.connection.is_ready)
+    await desk.connection.ready(5.0)
+    seen = await open_orders(desk.connection, ONE)
+    done = await cancel(desk.connection, seen, deadline=60.0)
+    assert (done.foreign, done.unanswered, done.cancelled) == (seen, (), ())
+    assert await open_orders(desk.connection, ONE) == seen
+
+
+async def test_the_footprint_is_of_every_account_and_client(
+    start: Start, connect: Connect
+) -> None:
+    desk = await start()
+    await placed(desk, order(), order("BND", limit="60"))
+    other = connect(desk.server.port, CLIENT + 1)
+    await other.ready(5.0)
+    shown = {each.symbol: each for each in await footprint(other)}
+    filled, resting = shown["SPY"], shown["BND"]
+    assert (filled.order_ref, filled.account_id, filled.client_id) == (REF, ONE, CLIENT)
+    assert (filled.filled, filled.working, len(filled.exec_ids)) == (Decimal(10), False, 1)
+    assert (filled.action, filled.con_id) == ("BUY", 756733)
+    assert (resting.filled, resting.working, resting.quantity) == (0, True, Decimal(10))
+
+
+@pytest.mark.parametrize(
+    ("request_", "end"),
+    [
+        ("reqAllOpenOrders", "openOrderEnd"),
+        ("reqCompletedOrders", "completedOrdersEnd"),
+        ("reqExecutions", "execDetailsEnd"),
+    ],
+)
+async def test_half_a_footprint_is_none(start: Start, request_: str, end: str) -> None:
+    desk = await start(timeout=0.2)
+    desk.server.inject(fault("drop", request_, message=end))
+    with pytest.raises(GatewayError, match="cannot list the orders of the day"):
+        await footprint(desk.connection)
+    assert await footprint(desk.connection) == ()
 
 
 async def test_orders_of_another_client_are_left_alone(start: Start, connect: Connect) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,9 @@ from rebalancer.core.order import Intent, Order, OrderReport
 from rebalancer.processor import reconciling
 from rebalancer.queue import journal, moves
 from rebalancer.queue.move import command
+from rebalancer.queue.store import Queue
 from rebalancer.queue.values import Entry, Hold
+from rebalancer.sim.strikes import Verdict
 from rebalancer.sim.vocabulary import ContractSpec, OrderSpec
 from tests.processor.faulty_gateways import fault
 from tests.processor.system import System, eventually
@@ -248,7 +252,36 @@ async def test_orders_go_out_on_the_connection_that_was_compared(system: System)
             system.sim.inject(fault("error", "+0", code=1102))
             await eventually(lambda: processor.gateway.generation > generation)
         entry = await system.until("retrying", event)
-        assert entry.data["error"] == "the connection was renewed in mid-flight"
+        assert entry.data["error"] == "the connection was interrupted in mid-flight"
         assert system.sim.exchange.fills == ()
         await system.queue.run(moves.promote_retries(now=time.time() + 1))
         await system.result(event)
+
+
+async def test_what_another_settles_between_the_two_answers_is_no_difference(
+    system: System,
+) -> None:
+    """It was at work when the gateway was asked, and written off when the memory was read."""
+    resting = replace(ORDER, order_type="LMT", limit_price=Decimal(450))
+    event = await system.enqueue(FIRST, "settle-orders")
+    lease = await system.queue.take("other", now=time.time, ttl=20, wait=2)
+    assert lease is not None
+    now = time.time()
+    intent = Intent(resting, event.event_id, 1, now, currency="USD")
+    await system.queue.run(moves.record_intents(lease, [intent], now=now))
+    execute(system, resting)
+    settled = moves.settle_intent(lease, outcome(), now=now)
+    meet, mishaps = system.sim.hub.mishaps.meet, system.sim.hub.mishaps
+
+    def met(hub: Any, session: Any, name: str, fields: Sequence[str], at: float) -> Verdict:
+        if name == "reqExecutions" and system.sim.exchange.open_orders():
+            system.sim.exchange.cancel(77, 900, at)
+            with Queue(system.redis.url) as queue:
+                queue.run(settled)
+        return meet(hub, session, name, fields, at)
+
+    setattr(mishaps, "meet", met)  # noqa: B010 - of this one gateway
+    async with system.processor():
+        await compared(system)
+    assert await hold(system) is None
+    assert await entries(system, "settled") != []

@@ -113,6 +113,18 @@ def test_a_hold_shows_both_sides_and_alerts_once(lab: Lab) -> None:
     assert _alerts(lab) == ["U1 is held"]
 
 
+def test_an_alert_spells_out_some_and_the_hold_all(lab: Lab) -> None:
+    many = [replace(UNKNOWN, order_ref=f"rb:x:{n}:SPY") for n in range(40)]
+    assert _hold(lab, *many)
+    (alert,) = [e for e in lab.run(journal.read()) if e.kind == "alert"]
+    assert alert.data["text"].endswith("; and 35 more")
+    found = lab.run(moves.held("U1"))
+    assert found is not None
+    assert len(found.differences) == 40
+    lab.run(moves.accept("U1", reason="", now=START))
+    assert lab.run(moves.accepted("U1")) == {d.fingerprint for d in many}
+
+
 def test_what_comes_to_it_is_news(lab: Lab) -> None:
     more = replace(UNKNOWN, theirs=(replace(SHOWN, filled=Decimal(5)),))
     assert _hold(lab)

@@ -86,6 +86,8 @@ class TcpProxy:
                 if passing is not None:
                     client.shutdown(socket.SHUT_RDWR)
                     break
+        # Also when a client that was killed resets the connection.
+        with suppress(OSError):
             server.shutdown(socket.SHUT_WR)
 
     def _replies(self, client: socket.socket, server: socket.socket, guard: Guard) -> None:
@@ -100,6 +102,7 @@ class TcpProxy:
                     if passing is not None:
                         server.shutdown(socket.SHUT_RDWR)
                         break
+        with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
 
 
