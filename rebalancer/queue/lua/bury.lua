@@ -15,15 +15,17 @@
 --@include lease
 --@include proof
 --@include note
---@include chain
---@include outcomes
---@include keep
 --@include event
 --@include edit
 --@include places
-local moved = keep_record(10)
-if moved then
-  return moved
+if ARGV[10] then
+--@include chain
+--@include outcomes
+--@include keep
+  local moved = keep_record(10)
+  if moved then
+    return moved
+  end
 end
 local raw = take_processing(key)
 set_free(key)

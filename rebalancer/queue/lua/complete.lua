@@ -14,12 +14,14 @@
 --@include lease
 --@include proof
 --@include note
+if ARGV[8] then
 --@include chain
 --@include outcomes
 --@include keep
-local moved = keep_record(8)
-if moved then
-  return moved
+  local moved = keep_record(8)
+  if moved then
+    return moved
+  end
 end
 
 -- Nearly always nobody waits for the key or for the account.

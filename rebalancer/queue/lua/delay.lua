@@ -14,18 +14,20 @@
 --@include lease
 --@include proof
 --@include note
---@include chain
---@include outcomes
---@include keep
 --@include record
 --@include event
 --@include edit
 --@include places
 local run_at, reason = ARGV[7], ARGV[8]
 
-local moved = keep_record(9)
-if moved then
-  return moved
+if ARGV[9] then
+--@include chain
+--@include outcomes
+--@include keep
+  local moved = keep_record(9)
+  if moved then
+    return moved
+  end
 end
 local raw = take_processing(key)
 set_free(key)

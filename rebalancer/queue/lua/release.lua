@@ -11,16 +11,18 @@
 --@include lease
 --@include proof
 --@include note
---@include chain
---@include outcomes
---@include keep
 --@include record
 --@include event
 --@include edit
 --@include places
-local moved = keep_record(7)
-if moved then
-  return moved
+if ARGV[7] then
+--@include chain
+--@include outcomes
+--@include keep
+  local moved = keep_record(7)
+  if moved then
+    return moved
+  end
 end
 local raw = take_processing(key)
 end_lease(account_id)

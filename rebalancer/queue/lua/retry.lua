@@ -16,18 +16,20 @@
 --@include lease
 --@include proof
 --@include note
---@include chain
---@include outcomes
---@include keep
 --@include record
 --@include event
 --@include edit
 --@include places
 local due_at, attempt, err, last = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 
-local moved = keep_record(11)
-if moved then
-  return moved
+if ARGV[11] then
+--@include chain
+--@include outcomes
+--@include keep
+  local moved = keep_record(11)
+  if moved then
+    return moved
+  end
 end
 local raw = take_processing(key)
 set_free(key)

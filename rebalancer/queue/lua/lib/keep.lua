@@ -1,13 +1,10 @@
 -- keep_record(first): append the record of a run in the step that ends it. ARGV[first..]: its
 -- number, the hash before it, its hash, its deflated JSON, and the refs of the orders whose ends
--- it tells. Nothing there: nothing is kept. Returns an error reply, with nothing changed, if
--- another record was appended since this one was hashed.
+-- it tells. Returns an error reply, with nothing changed, if another record was appended since
+-- this one was hashed. It stands behind a look at ARGV[first]: without a record it costs nothing.
 local function keep_record(first)
   local number, before, hash, packed = ARGV[first], ARGV[first + 1], ARGV[first + 2],
     ARGV[first + 3]
-  if not number then
-    return nil
-  end
   local seq, last = chain_head()
   if tonumber(number) ~= seq + 1 or before ~= last then
     return redis.error_reply('CHAINMOVED record ' .. string.format('%.0f', seq)
