@@ -37,7 +37,7 @@ BOOKING_SLACK = Decimal("0.01")
 #: trade. Balances lag by seconds, so by then they are simply true.
 LONGEST_LAG = 900.0
 #: Seconds between looks at orders that only another client id can cancel.
-FOREIGN_RECHECK = 30.0
+FOREIGN_RECHECK = 10.0
 
 
 async def settle_unfinished(run: Run) -> tuple[OrderReport, ...]:
