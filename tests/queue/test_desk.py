@@ -205,6 +205,29 @@ def test_requeue_behind_an_execution_is_its_rerun(lab: Lab) -> None:
     assert lab.run(moves.requeue("old", now=START)) == Requeued("rerun", "old")
 
 
+def test_requeued_behind_an_execution_it_does_not_overwrite_what_fails(lab: Lab) -> None:
+    lab.enqueue("U1", event_id="old", n="old")
+    lab.run(moves.bury(lab.leased(), now=START, reason="r", error="e"))
+    lab.enqueue("U1", event_id="new", n="new")
+    running = lab.leased()
+    lab.run(moves.requeue("old", now=START))
+    lab.retry(running, max_attempts=0)
+    lab.run(moves.promote_retries(now=START + 3600))
+    assert lab.leased().event.data == {"n": "new"}
+
+
+def test_a_newer_signal_overwrites_what_was_requeued(lab: Lab) -> None:
+    lab.enqueue("U1", event_id="old", n="old")
+    lab.run(moves.bury(lab.leased(), now=START, reason="r", error="e"))
+    lab.enqueue("U1", event_id="new", n="new")
+    running = lab.leased()
+    lab.run(moves.requeue("old", now=START))
+    lab.enqueue("U1", event_id="newest", n="newest")
+    lab.retry(running, max_attempts=0)
+    lab.run(moves.promote_retries(now=START + 3600))
+    assert lab.leased().event.data == {"n": "newest"}
+
+
 def test_requeue_of_what_is_not_dead_changes_nothing(lab: Lab) -> None:
     lab.enqueue("U1", event_id="alive")
     before = lab.everything()

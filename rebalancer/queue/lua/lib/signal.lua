@@ -59,6 +59,9 @@ local function signal(e, raw, stale)
   end
 
   if running then
+    if stale then
+      raw = patch(raw, 'stale', 'true')
+    end
     to_delayed(e.key, raw, now)
     note('rerun', e.event_id, e.account_id, raw)
     return 'rerun', e.event_id, 0
