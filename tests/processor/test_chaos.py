@@ -360,7 +360,11 @@ async def frozen_at_the_wire(system: Arena) -> Sequence[Event]:
     one, two = system.victim(10, **{FREEZE: "1"}), system.victim(11)
     async with running(one):
         events = await system.both()
-        await system.until("intents", events[0])
+        # Whichever comes first stops the whole process.
+        written = [asyncio.create_task(system.until("intents", event)) for event in events]
+        _, never = await asyncio.wait(written, return_when=asyncio.FIRST_COMPLETED)
+        for task in never:
+            task.cancel()
         async with running(two):
             await system.settle_down(events)
             one.send(signal.SIGTERM)
