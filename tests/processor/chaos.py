@@ -139,7 +139,7 @@ async def arena(
     exchange = Trapped(given, given.clock.start or time.time())
     sim = await serve(exchange)
     try:
-        async with AsyncQueue(redis.url, timeout=2.0) as queue:
+        async with AsyncQueue(redis.url, timeout=10.0) as queue:
             made = Arena(folder, redis, sim, queue, **more)
             sweeper = asyncio.create_task(made.sweep_for_ever())
             try:
@@ -284,10 +284,14 @@ async def survived(
 
 async def played(folder: Path, play: Play, clean: Holdings) -> list[str]:
     """Give one play in an arena of its own; everything that is wrong afterwards."""
-    with redis_server(folder / "redis", *DURABLE) as redis:
+    # Aside, since while a server starts or ends all other plays' gateways would stand still.
+    redis = await asyncio.to_thread(RedisServer(folder / "redis", *DURABLE).start)
+    try:
         async with arena(folder, redis) as system:
             events = await play(system)
             return await wounds(system, events, clean)
+    finally:
+        await asyncio.to_thread(redis.kill)
 
 
 _CLEAN: Holdings = {}
