@@ -134,19 +134,17 @@ async def fallen(alive: Callable[[], bool]) -> None:
 
 @contextlib.asynccontextmanager
 async def meanwhile(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do the work until the block ends, and what has just begun of it to its end."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
+    """Do the work until the block ends, and what has just begun of it to its end.
+
+    Work that fails ends the block at once: a hand that is gone raises nobody from the dead.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in work]
         yield
         # What falls with the very last step falls now.
         await asyncio.wait(tasks, timeout=0.2)
-    finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.result()
 
 
 async def _falls(victim: Victim, event: Event, system: Arena) -> bool:

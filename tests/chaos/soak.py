@@ -41,6 +41,7 @@ from tests.chaos.plays import (
 from tests.chaos.steps import KILL, Moment, both_edges
 from tests.processor.chaos import Arena, clean_run, played
 from tests.processor.faulty_gateways import GATEWAY
+from tests.processor.system import eventually
 from tests.support.tcp_proxy import tcp_proxy
 
 #: Most kills of one round.
@@ -199,6 +200,8 @@ class _Fate:
         while True:
             plans = [self.deaths.pop().dumps()] if self.deaths else []
             if self.redis:
+                # While it is being raised it cannot be killed.
+                await eventually(lambda: self._system.redis.alive, deadline=float("inf"))
                 plans.append(self.redis.pop().dumps(self._system.redis.pid))
             self._born.append(time.time())
             self.victim.start(**{KILL: " ".join(plans)})
