@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rebalancer.core.event import Event
 from rebalancer.queue import codec, keys
@@ -30,7 +30,6 @@ from rebalancer.queue.gate import (
     settle_intent,
     spending,
 )
-from rebalancer.queue.history import Sealed
 from rebalancer.queue.holds import accept, accepted, held, hold, settled_orders
 from rebalancer.queue.journal import alert, note, note_event
 from rebalancer.queue.memory import day_turnover, trades
@@ -47,6 +46,9 @@ from rebalancer.queue.values import (
     Swept,
     Unreadable,
 )
+
+if TYPE_CHECKING:
+    from rebalancer.queue.history import Sealed  # its imports would cost every sweep 5 ms
 
 __all__ = [
     "accept",
