@@ -50,6 +50,7 @@ _ROUNDS = (
     (5, (_Round(5, 2, 0.5), _Round(5, 2, 0.0))),
     (7, (_Round(7, 1, 0.5), _Round(7, 1, 0.0))),
     (12, (_Round(12, 0, 0.5), _Round(7, 1, 0.5))),
+    (24, (_Round(11, 0, 0.35),)),
     (40, (_Round(11, 0, 0.5),)),
     (250, (_Round(12, 0, 0.5), _Round(12, 0, 1.0))),
     (inf, (_Round(10, 0, 0.5),)),
@@ -317,7 +318,7 @@ class _Search:
         up[n >= lim.high] = inf
         down[n <= lim.low] = inf
         regret = np.minimum(up, down) * (p.price / p.price.max()) ** look.power
-        near = np.argsort(np.round(regret, 9), kind="stable")[: look.near]
+        near = _least(np.round(regret, 9), look.near)
         near = near[regret[near] < inf]
         likely = np.where(up[near] <= down[near], 1.0, -1.0)
         if not look.reach:
@@ -397,6 +398,14 @@ class _Search:
 
 def _drift(d: Column) -> float:
     return (float(np.abs(d).sum()) + abs(float(d.sum()))) / 2
+
+
+def _least(values: Column, count: int) -> Indices:
+    """Indices of the ``count`` least values, ordered by value and then by index."""
+    if len(values) > 4 * count:
+        some = np.sort(np.argpartition(values, count)[:count])
+        return some[np.argsort(values[some], kind="stable")]
+    return np.argsort(values, kind="stable")[:count]
 
 
 def _first_least(values: Column, eps: float) -> int:

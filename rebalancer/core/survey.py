@@ -193,13 +193,14 @@ def _priced(
 ) -> tuple[list[Instrument], list[Decimal], list[Decimal], list[Decimal]]:
     """Give contract, price, exchange rate and value of a share for each symbol."""
     contracts, by_currency = account.instruments, account.rates
-    if missing := set(symbols) - contracts.keys():
+    wanted = set(symbols)
+    if missing := wanted - contracts.keys():
         raise UnknownInstrumentError(f"no contract for {', '.join(sorted(missing))}")
     instruments = list(map(contracts.__getitem__, symbols))
     if odd := {i.sec_type for i in instruments} - {"STK"}:
         names = ", ".join(i.symbol for i in instruments if i.sec_type in odd)
         raise UnknownInstrumentError(f"only stocks are traded, not {names} ({', '.join(odd)})")
-    if unpriced := set(symbols) - account.quotes.keys():
+    if unpriced := wanted - account.quotes.keys():
         raise StaleDataError(f"no price for {', '.join(sorted(unpriced))}")
     quotes = list(map(account.quotes.__getitem__, symbols))
     kinds = {q.kind for q in quotes}
