@@ -132,10 +132,15 @@ def planned(record: Record) -> list[str]:
 
 
 def _checks(record: Record) -> list[str]:
+    """What failed, and of what passed the first look of each rail: that at the whole plan."""
+    told: dict[str, Mapping[str, Any]] = {}
+    for check in record["checks"]:
+        rail = check["name"].split(" ")[0] if check["passed"] else check["name"]
+        told.setdefault(f"{check['passed']} {rail}", check)
     return [
         f"{'passed' if check['passed'] else 'FAILED'}  {check['name']}: {check['figure']}, "
         f"limit {check['limit']} ({check['key']})"
-        for check in record["checks"]
+        for check in told.values()
     ]
 
 
