@@ -7,6 +7,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# On a busy machine, or in a clone that has no tables of characters yet, drawing is slow; how
+# long something takes is no test.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 _MISSING = "no redis-server on PATH; install it with: apt-get install redis-server"
 

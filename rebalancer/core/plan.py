@@ -60,11 +60,11 @@ def plan(
         found = survey(account, target, policy, spent)
         if found.base <= 0:
             return _nothing(account, target)
-        _require_steps(found)
+        ticks = _steps(found)
         problem = pose(found, policy, commissions)
         while True:
             allocation = allocate(problem)
-            made = _written(account, target, policy, found, problem, allocation)
+            made = _written(account, target, policy, found, ticks, problem, allocation)
             if allocation.slack > _CERTAIN or not made.buys:
                 return made
             short = found.reserve - made.cash_worst
@@ -100,10 +100,12 @@ def _terms(found: Survey, policy: Policy) -> Iterable[Terms]:
     return [common._replace(order_type=policy.order_type_of(s)) for s in found.symbols]
 
 
-def _require_steps(found: Survey) -> None:
-    if min([i.min_tick for i in found.instruments], default=_ONE) <= 0:
+def _steps(found: Survey) -> Sequence[Decimal]:
+    ticks = [i.min_tick for i in found.instruments]
+    if min(ticks, default=_ONE) <= 0:
         wrong = [i.symbol for i in found.instruments if i.min_tick <= 0]
         raise StaleDataError(f"no price step for {', '.join(wrong)}")
+    return ticks
 
 
 def _written(
@@ -111,6 +113,7 @@ def _written(
     target: Target,
     policy: Policy,
     found: Survey,
+    ticks: Sequence[Decimal],
     problem: Problem,
     allocation: Allocation,
 ) -> Plan:
@@ -122,7 +125,7 @@ def _written(
         found.held,
         trades,
         found.prices,
-        [i.min_tick for i in found.instruments],
+        ticks,
         found.rates,
         found.weights,
         ten_thousandths(allocation.ideal),

@@ -165,13 +165,16 @@ def _sorted_out(
     stocks: dict[str, Decimal] = {}
     others = []
     weights, instruments = target.weights, account.instruments
+    if not all(position.quantity.is_finite() for position in account.positions):
+        wrong = [p for p in account.positions if not p.quantity.is_finite()]
+        raise StaleDataError(
+            f"position in {', '.join(p.symbol for p in wrong)} is {wrong[0].quantity} shares"
+        )
     liquidate = policy.unlisted == "liquidate"
     for position in account.positions:
         symbol, quantity = position.symbol, position.quantity
         if not quantity:
             continue
-        if not quantity.is_finite():
-            raise StaleDataError(f"position in {symbol} is {quantity} shares")
         listed = symbol in weights
         if position.sec_type != "STK" or not (listed or (liquidate and quantity > 0)):
             others.append(position)
@@ -182,7 +185,7 @@ def _sorted_out(
                 f"{symbol} is held as contract {position.con_id}, but stands for contract "
                 f"{instrument.con_id}; nothing is traded until that is settled by hand"
             )
-        stocks[symbol] = stocks.get(symbol, _ZERO) + quantity
+        stocks[symbol] = stocks[symbol] + quantity if symbol in stocks else quantity
     return stocks, others
 
 
