@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from rebalancer.core.approval import Proposal
 from rebalancer.core.order import OrderReport
 from rebalancer.core.reconcile import Difference, Shown
 from rebalancer.errors import QueueUnavailableError
-from rebalancer.queue import journal, keys, moves
+from rebalancer.queue import approvals, journal, keys, moves
 from rebalancer.queue.move import Move
 from rebalancer.queue.store import AsyncQueue, Queue
 from rebalancer.queue.values import Lease
@@ -145,6 +146,22 @@ def _accept(lab: Lab) -> Move[Any]:
     return moves.accept("U1", reason="r", now=START)
 
 
+def _proposal() -> Proposal:
+    zero = Decimal(0)
+    return Proposal("U1", "running", "0123456789ab", "t", zero, zero, (), START, START + 60)
+
+
+def _propose(lab: Lab) -> Move[Any]:
+    return approvals.propose(_running(lab), _proposal(), {"lines": []}, now=START)
+
+
+def _approve(lab: Lab) -> Move[Any]:
+    lease = _running(lab)
+    lab.run(approvals.propose(lease, _proposal(), {"lines": []}, now=START))
+    lab.run(moves.delay(lease, now=START, until=START + 60, reason="waits"))
+    return approvals.approve("U1", "0123456789ab", by="me", now=START + 1)
+
+
 def _resume(lab: Lab) -> Move[Any]:
     lab.run(moves.halt("all", now=START, reason="r"))
     return moves.resume("all", now=START)
@@ -175,6 +192,8 @@ CASES: dict[str, Case] = {
     "settle intent": _settle,
     "halt": lambda _lab: moves.halt("all", now=START, reason="r"),
     "resume": _resume,
+    "propose a plan": _propose,
+    "approve a plan": _approve,
     "hold": _hold,
     "accept": _accept,
     "note": lambda _lab: moves.note("kind", {"a": 1}, now=START),
