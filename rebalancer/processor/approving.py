@@ -40,10 +40,12 @@ async def agreed(run: Run, fresh: Plan) -> tuple[Plan, Proposal | None]:
     if found is None or why:
         expires_at = now + 60.0 * policy.approval_expires_minutes
         asked = approval.propose(fresh, run.event.event_id, now=now, expires_at=expires_at)
+        # First: killed in between, a person is told twice. A plan that waits untold would wait
+        # until it expires.
+        await _tell(run, asked, "" if found is None else f"The last one: {why}.")
         await run.queue.run(
             approvals.propose(run.lease, asked, report.plan_json(fresh), now=now)
         )
-        await _tell(run, asked, "" if found is None else f"The last one: {why}.")
         raise _waiting(asked)
     if found.approved_at is None:
         raise _waiting(found.proposal)
