@@ -16,7 +16,6 @@ when it is back. Doing it twice changes nothing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -107,8 +106,8 @@ async def _cancel_open(
         "cancelled": report.open_orders_json(cancelled.values()),
         "left": report.open_orders_json(left),
     }
-    with contextlib.suppress(QueueError):
-        await queue.run(moves.note("open_cancelled", answer, now=processor.clock()))
+    # If Redis does not take it, all of this is done again: the one who halted waits for it.
+    await queue.run(moves.note("open_cancelled", answer, now=processor.clock()))
     log.warning("halt %s: %d cancelled, %d left", halt.scope, len(cancelled), len(left))
 
 
