@@ -13,9 +13,9 @@ import logging
 from collections.abc import Callable, Sequence
 
 from rebalancer import sdnotify
-from rebalancer.broker.ingest import accept
 from rebalancer.broker.schedule import Occurrence, Schedule, due_between, next_due
 from rebalancer.errors import QueueError
+from rebalancer.ingest import accept
 from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
 

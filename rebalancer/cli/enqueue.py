@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from rebalancer.broker.ingest import accept
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit
+from rebalancer.ingest import accept
 from rebalancer.queue import moves
 
 _SAID = {

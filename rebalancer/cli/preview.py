@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rebalancer.broker.ingest import accept
 from rebalancer.cli.findings import SILENCE
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, table
 from rebalancer.errors import PermanentError, RetryableError
+from rebalancer.ingest import accept
 from rebalancer.queue import journal, moves
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rebalancer.broker.ingest import accept
 from rebalancer.demo.stage import DemoError, Stage
+from rebalancer.ingest import accept
 from rebalancer.queue import journal, moves
 from rebalancer.queue.store import Queue
 

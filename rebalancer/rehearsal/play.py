@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
-from rebalancer.broker.ingest import accept
 from rebalancer.core.event import Event
 from rebalancer.errors import RebalancerError
+from rebalancer.ingest import accept
 from rebalancer.processor.start import assemble
 from rebalancer.queue import history, journal, keys, moves
 from rebalancer.queue.move import command

@@ -26,7 +26,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rebalancer.broker.ingest import accept
+from rebalancer.ingest import accept
 from rebalancer.queue import journal, moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.sim.exchange import Exchange

@@ -11,9 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rebalancer.broker.ingest import accept
 from rebalancer.core.event import Event
 from rebalancer.errors import QueueUnavailableError
+from rebalancer.ingest import accept
 from rebalancer.processor.daemon import Processor
 from rebalancer.processor.start import assemble
 from rebalancer.queue import journal, moves

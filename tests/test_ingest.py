@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from rebalancer.broker.ingest import accept
 from rebalancer.errors import PermanentError
+from rebalancer.ingest import accept
 
 
 def test_a_signal_becomes_an_event() -> None:
