@@ -64,7 +64,8 @@ def create_app(
         alive: turns false when the server ends, and with it every stream.
     """
     app = Flask("rebalancer.api")
-    app.config["MAX_CONTENT_LENGTH"] = guard.LARGEST_BODY
+    # One more than is allowed: Werkzeug cuts a chunked body off in silence, and this shows.
+    app.config["MAX_CONTENT_LENGTH"] = guard.LARGEST_BODY + 1
     redis = settings.redis
     waiting = Queue(redis.url, timeout=redis.timeout_seconds)
     app.extensions[contexts.NAME] = Context(

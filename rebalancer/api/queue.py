@@ -269,7 +269,7 @@ def event(event_id: str) -> ListedEvent:
     `outcome.result`.
     """
     found = read(moves.show(event_id))
-    if found is None:
+    if found is None or found.state == "removed":
         raise absent(event_id)
     return listed(found)
 
@@ -278,8 +278,8 @@ def absent(event_id: str) -> ProblemError:
     """Say that there is no such event."""
     return ProblemError(
         "not-found",
-        f"No event {event_id} is in the queue or remembered by the journal.",
-        remedy=f"GET /runs/{event_id} has its record, if it ran.",
+        f"No event {event_id} is in the queue, nor was one completed lately.",
+        remedy=f"GET /runs/{event_id} has its story, if there is one.",
     )
 
 
