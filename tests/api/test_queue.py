@@ -68,9 +68,7 @@ def test_every_command_is_known(api: Api) -> None:
         ("DU1000001", (422, "invalid")),
     ],
 )
-def test_what_can_never_run_is_refused(
-    api: Api, body: Any, expected: tuple[int, str]
-) -> None:
+def test_what_can_never_run_is_refused(api: Api, body: Any, expected: tuple[int, str]) -> None:
     answer = api.operator.post("/queue/events", json=body)
     assert problem(answer) == expected
     assert answer.json()["remedy"]
@@ -116,9 +114,7 @@ def _one_in_each_state(api: Api) -> None:
     api.run(moves.delay(lease, now=now, until=now + 99, reason="closed"))
     lease = _leased(api)
     api.run(
-        moves.retry(
-            lease, now=now, error="x", base_delay=9, cap=9, max_attempts=0, jitter=0.9
-        )
+        moves.retry(lease, now=now, error="x", base_delay=9, cap=9, max_attempts=0, jitter=0.9)
     )
     _leased(api)
     _enqueue(api, exec_command="cancel-orders", eventId="cancel-orders")
