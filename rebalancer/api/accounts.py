@@ -223,7 +223,7 @@ def rebalance(account_id: str, body: Rebalance) -> Answer:
 def preview(account_id: str) -> Answer:
     """Ask for the plan at this moment's prices, ahead of everything else; no order is sent.
 
-    The plan is at `location` once the event is `completed`, in `outcome.result`.
+    The plan is at `location` once the event is `completed`, in `outcome.plan`.
     """
     return signal(account_id, "print-rebalance", source="api", priority="high")
 

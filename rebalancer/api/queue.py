@@ -266,7 +266,7 @@ def event(event_id: str) -> ListedEvent:
     """Show where one event is, and everything about it.
 
     Of a finished one, what came of it, while the journal remembers: a preview's plan is in
-    `outcome.result`.
+    `outcome.plan`.
     """
     found = read(moves.show(event_id))
     if found is None or found.state == "removed":

@@ -7,6 +7,7 @@ forgotten is told by an event of the type ``gap``.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from typing import Annotated
 
@@ -27,6 +28,8 @@ resource = Resource("events", "What happens, as it happens.")
 MEDIA_TYPE = "text/event-stream"
 #: Seconds without news after which a comment shows that the line still stands.
 SILENCE = 15.0
+#: Seconds between two looks whether the other end has hung up.
+LOOK = 1.0
 #: Seconds after which a stream ends and the browser asks again, with its login.
 LONGEST = 900.0
 #: Entries read at once to catch up.
@@ -73,6 +76,10 @@ def events(query: Watching) -> Response:
         )
 
     ends, clock, queue = now() + query.seconds, context().clock, context().queue
+    line = request.environ.get("gunicorn.socket")
+
+    def left() -> float:
+        return ends - clock() if _stands(line) else 0.0
 
     def told() -> Iterator[str]:
         try:
@@ -83,8 +90,8 @@ def events(query: Watching) -> Response:
                 for entry in _missed(queue, after):
                     last = entry.id
                     if wanted(entry):
-                        yield line(entry)
-            yield from _live(watcher, last, lambda: ends - clock(), wanted)
+                        yield told_as(entry)
+            yield from _live(watcher, last, left, wanted)
         finally:
             follower.leave(watcher)
 
@@ -92,6 +99,18 @@ def events(query: Watching) -> Response:
     # A reverse proxy must not hold back what is there.
     response.headers["X-Accel-Buffering"] = "no"
     return response
+
+
+def _stands(line: socket.socket | None) -> bool:
+    """Whether the other end has not hung up: a closed page must not hold its place."""
+    if line is None:
+        return True
+    try:
+        return line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _well_formed(text: str) -> bool:
@@ -125,14 +144,18 @@ def _live(
     wanted: Callable[[Entry], bool],
 ) -> Iterator[str]:
     """What happens from now on; what was told when catching up is not told twice."""
+    quiet = 0.0
     while not watcher.cut_off and (seconds := left()) > 0:
-        entry = watcher.next(min(SILENCE, seconds))
+        entry = watcher.next(min(LOOK, seconds))
+        quiet = quiet + LOOK if entry is None else 0.0
         if entry is None:
-            yield ":\n\n"
+            if quiet >= SILENCE:
+                quiet = 0.0
+                yield ":\n\n"
         elif wanted(entry) and (last is None or _place(entry.id) > _place(last)):
-            yield line(entry)
+            yield told_as(entry)
 
 
-def line(entry: Entry) -> str:
+def told_as(entry: Entry) -> str:
     """Return one entry as an event of the stream."""
     return f"id: {entry.id}\ndata: {shown(entry).model_dump_json()}\n\n"

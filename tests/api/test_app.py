@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from rebalancer.api.app import create_app
+from rebalancer.api.auth import COOKIE
 from rebalancer.api.tokens import Tokens
 from rebalancer.queue import journal
 from rebalancer.queue.move import command
@@ -87,7 +88,8 @@ def test_a_new_token_ends_the_sessions_of_the_old_one(settings: Settings, queue:
     client = _client(settings, Api())
     assert client.post("/session", json={"token": OPERATOR}).status_code == 201
     assert client.get("/accounts").status_code == 200
-    [cookie] = client._cookies.values()  # type: ignore[attr-defined]
+    cookie = client.get_cookie(COOKIE)
+    assert cookie is not None
     renewed = _client(settings, Api(), dataclasses.replace(TOKENS, operator="new" * 20))
     renewed.set_cookie(cookie.key, cookie.value)
     assert renewed.get("/accounts").status_code == 401
