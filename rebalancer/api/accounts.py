@@ -11,6 +11,7 @@ from rebalancer.api.context import account, context, now, read, write
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.queue import Accepted, signal
 from rebalancer.api.routes import Answer, Asked, Resource, Told
+from rebalancer.api.runs import RunSummary, latest
 from rebalancer.api.standing import standing
 from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
@@ -97,6 +98,8 @@ class AccountShown(Told):
     target: TargetShown
     hold: HoldShown | None
     proposal: ProposalShown | None
+    #: The latest of its runs, of the last 2000 of all accounts.
+    last_run: RunSummary | None
     #: When it is signalled by itself.
     schedule: list[dict[str, Any]]
 
@@ -170,6 +173,7 @@ def one(account_id: str) -> AccountShown:
         target=_target(account_id),
         hold=None if held is None else HoldShown.model_validate(plain(held)),
         proposal=None if waiting is None else _proposal(waiting),
+        last_run=next(iter(latest(account_id, limit=1).items), None),
         schedule=[plain(schedule) for schedule in known.schedules],
     )
 

@@ -110,15 +110,20 @@ def runs(query: History) -> Runs:
     With an account, a page may have fewer than `limit`, even none, and still another one after
     it: a request looks through 2000 records at most.
     """
+    return latest(query.account, before=query.before, limit=query.limit)
+
+
+def latest(account_id: str | None, *, before: int | None = None, limit: int) -> Runs:
+    """The runs of an account, or of all, that have lower numbers, newest first."""
     found: list[RunSummary] = []
-    looked, last = 0, query.before
-    for link in islice(records.newest_first(context().queue, query.before), FURTHEST):
+    looked, last = 0, before
+    for link in islice(records.newest_first(context().queue, before), FURTHEST):
         looked, last = looked + 1, link.seq
-        if query.account in (None, link.account_id):
+        if account_id in (None, link.account_id):
             found.append(RunSummary.model_validate(plain(records.summary(link))))
-        if len(found) == query.limit:
+        if len(found) == limit:
             break
-    more = len(found) == query.limit or looked == FURTHEST
+    more = len(found) == limit or looked == FURTHEST
     return Runs(items=found, before=last if more else None)
 
 

@@ -29,7 +29,7 @@ MEDIA_TYPE = "text/event-stream"
 #: Seconds without news after which a comment shows that the line still stands.
 SILENCE = 15.0
 #: Seconds between two looks whether the other end has hung up.
-LOOK = 1.0
+LOOK = 3.0
 #: Seconds after which a stream ends and the browser asks again, with its login.
 LONGEST = 900.0
 #: Entries read at once to catch up.

@@ -77,12 +77,12 @@ async def test_previewed_agreed_to_and_traded(api: Api, system: System) -> None:
         assert answer.json()["status"] == "approved"
         await asyncio.wait_for(watching, 15)
         assert {"proposed", "approved", "planned", "intents", "settled"} <= set(kinds)
-        assert set(system.bought()) == {"SPY", "BND"}
+        assert set(system.bought()) == {"SPY", "BND", "AAPL"}
 
         runs = (await client.get("/runs", params={"account": ACCOUNT})).json()
         newest = runs["items"][0]
         assert (newest["event_id"], newest["status"]) == (event_id, "completed")
-        assert newest["orders"] == newest["filled"] == 2
+        assert newest["orders"] == newest["filled"] == 3
         story = (await client.get(f"/runs/{event_id}")).json()
         assert [record["outcome"]["status"] for record in story["records"]][-1] == "completed"
         assert {"queued", "leased", "completed"} <= {e["kind"] for e in story["journal"]}
@@ -96,6 +96,7 @@ async def test_previewed_agreed_to_and_traded(api: Api, system: System) -> None:
         assert (await client.get("/runs/nothing")).status_code == 404
         shown = (await client.get(f"/accounts/{ACCOUNT}")).json()
         assert shown["snapshot"]["net_liquidation"]
+        assert shown["last_run"] == newest
 
 
 async def test_a_rejected_plan_is_gone_with_its_event(api: Api, system: System) -> None:
