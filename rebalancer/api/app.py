@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cache
+from urllib.parse import quote
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from rebalancer.api import (
@@ -32,6 +34,8 @@ from rebalancer.api.tokens import Tokens
 from rebalancer.errors import RebalancerError
 from rebalancer.queue.store import Queue
 from rebalancer.settings import Settings
+
+log = logging.getLogger("rebalancer.api")
 
 RESOURCES = [
     health.resource,
@@ -78,7 +82,15 @@ def create_app(
     def admit() -> None:
         guard.check(request, settings.api.allowed_hosts)
 
-    app.after_request(guard.harden)
+    @app.after_request
+    def finish(response: Response) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            caller = g.get("caller")
+            who = f"{caller.role} by {caller.by}" if caller else "somebody"
+            path = quote(request.path)  # no line of its own in the log
+            log.info("%s: %s %s: %d", who, request.method, path, response.status_code)
+        return guard.harden(response)
+
     app.register_error_handler(ProblemError, answered)
     app.register_error_handler(RebalancerError, lambda error: answered(of_error(error)))
     app.register_error_handler(HTTPException, _refused)

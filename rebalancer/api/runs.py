@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -129,10 +129,13 @@ def latest(account_id: str | None, *, before: int | None = None, limit: int) -> 
 
 @resource.route("GET", "/runs/{event_id}", {200: RunStory}, problems=("not-found",))
 def run(event_id: str) -> RunStory:
-    """Tell one run's full story, by its event's id or its record's number."""
-    links = records.named(context().queue, event_id)
+    """Tell one run's full story, by its event's id or its record's number.
+
+    By its event's id only one of the latest 2000 records is found.
+    """
+    links = records.named(context().queue, event_id, furthest=FURTHEST)
     name = links[0].event_id if links and event_id.isdigit() else event_id
-    lines = [shown(entry) for entry in _of_event(name)]
+    lines = [shown(entry) for entry in _of_event(name, _began(links))]
     if not links and not lines:
         raise ProblemError(
             "not-found",
@@ -149,9 +152,15 @@ def _record(link: Link) -> dict[str, Any]:
     return dict(link.record)
 
 
-def _of_event(event_id: str) -> Iterator[Entry]:
-    """What the journal has of an event, oldest first."""
-    after = journal.START
+def _began(links: Sequence[Link]) -> str:
+    """Where the journal begins to tell of these runs, at the latest."""
+    began = [link.record["event"]["received_at"] for link in links if link.record is not None]
+    # Its ids are Redis's time; the enqueuer's clock may be off by a little.
+    return f"{max(0, int((min(began) - 60) * 1000))}-0" if began else journal.START
+
+
+def _of_event(event_id: str, after: str) -> Iterator[Entry]:
+    """What the journal has of an event after a place, oldest first."""
     while page := read(journal.read(after, limit=PAGE)):
         yield from (entry for entry in page if entry.event_id == event_id)
         after = page[-1].id

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Annotated
 
 from flask import Response, request
@@ -19,6 +20,7 @@ from rebalancer.api.follower import Watcher
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.routes import AccountId, Asked, EventId, Resource
 from rebalancer.api.runs import JournalId, shown
+from rebalancer.errors import QueueError
 from rebalancer.queue import journal
 from rebalancer.queue.store import Queue
 from rebalancer.queue.values import Entry
@@ -82,9 +84,10 @@ def events(query: Watching) -> Response:
         return ends - clock() if _stands(line) else 0.0
 
     def told() -> Iterator[str]:
-        try:
-            yield "retry: 1000\n\n"
-            last = after
+        yield "retry: 1000\n\n"
+        last = after
+        # Without Redis the stream ends, and the other end asks again.
+        with suppress(QueueError):
             if after is not None:
                 yield from _gap(queue, after)
                 for entry in _missed(queue, after):
@@ -92,10 +95,10 @@ def events(query: Watching) -> Response:
                     if wanted(entry):
                         yield told_as(entry)
             yield from _live(watcher, last, left, wanted)
-        finally:
-            follower.leave(watcher)
 
     response = Response(told(), mimetype=MEDIA_TYPE)
+    # Not in the generator: one that was never begun is not ended either.
+    response.call_on_close(lambda: follower.leave(watcher))
     # A reverse proxy must not hold back what is there.
     response.headers["X-Accel-Buffering"] = "no"
     return response

@@ -21,7 +21,7 @@ from tests.api.server import OPERATOR, Api
 pytestmark = pytest.mark.redis_server
 
 #: Examples for each operation; more by the variable.
-EXAMPLES = os.environ.get("API_EXAMPLES", "8")
+EXAMPLES = os.environ.get("API_EXAMPLES", "3")
 
 #: A key names one request: each gets its own, or the second would rightly be refused.
 HOOKS = """\

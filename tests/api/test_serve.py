@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from rebalancer.cli.main import main
 from rebalancer.queue import journal
 from rebalancer.queue.store import Queue
 from tests.api.server import ACCOUNTS, OPERATOR, SERVICE, Server, serving
 from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis_server
+
+Typed = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -66,51 +68,51 @@ def test_a_killed_worker_comes_back_and_streams_end_with_the_server(own: Server)
     assert time.monotonic() - began < 8
 
 
-def _typed(folder: Path, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "rebalancer", *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            "REBALANCER_CONFIG": str(folder / "rebalancer.yaml"),
-            **environment,
-        },
-    )
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def typed(tmp_path: Path, redis: RedisServer, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """The command line, typed in this process beside the files of a server that is not up."""
+    Server(tmp_path, redis, SERVICE)
+
+    def enter(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(["--config", str(tmp_path / "rebalancer.yaml"), *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return enter
 
 
 def test_without_a_token_it_does_not_start_and_says_what_to_do(
-    tmp_path: Path, redis: RedisServer
+    tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = Server(tmp_path, redis, SERVICE)
     (tmp_path / "api_token").unlink()
-    code, _, said = _typed(tmp_path, "api")
+    code, _, said = typed("api")
     assert (code, "rebalancer api token --create" in said) == (2, True)
     (tmp_path / "api_token").write_text("short\n")
-    code, _, said = _typed(tmp_path, "api")
+    code, _, said = typed("api")
     assert (code, "32" in said) == (2, True)
-    code, _, said = _typed(tmp_path, "api", REBALANCER_API_HOST="0.0.0.0")
+    monkeypatch.setenv("REBALANCER_API_HOST", "0.0.0.0")
+    code, _, said = typed("api")
     assert (code, "SSH tunnel" in said) == (2, True)
-    assert server.pid == 0
 
 
-def test_a_token_is_made_once_for_its_owner_alone(tmp_path: Path, redis: RedisServer) -> None:
-    Server(tmp_path, redis, SERVICE)
+def test_a_token_is_made_once_for_its_owner_alone(
+    tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "api_token"
-    assert _typed(tmp_path, "api", "token", "--show")[1] == OPERATOR + "\n"
-    code, _, said = _typed(tmp_path, "api", "token", "--create")
+    assert typed("api", "token", "--show")[1] == OPERATOR + "\n"
+    code, _, said = typed("api", "token", "--create")
     assert (code, "there already" in said) == (2, True)
     path.unlink()
-    assert _typed(tmp_path, "api", "token")[1].endswith("not there; make it: add --create\n")
-    code, said, _ = _typed(tmp_path, "api", "token", "--create")
+    assert typed("api", "token")[1].endswith("not there; make it: add --create\n")
+    code, said, _ = typed("api", "token", "--create")
     assert (code, path.read_text().strip() in said) == (0, False)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(path.read_text().strip()) >= 43
+    shown = json.loads(typed("api", "token", "--json")[1])
+    assert shown == {"path": str(path), "exists": True}
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     (credentials / "api_read_token").write_text("c" * 43 + "\n")
-    held = {"CREDENTIALS_DIRECTORY": str(credentials)}
-    shown = _typed(tmp_path, "api", "token", "--read-only", "--show", **held)
-    assert shown[1] == "c" * 43 + "\n"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert typed("api", "token", "--read-only", "--show")[1] == "c" * 43 + "\n"

@@ -165,3 +165,8 @@ def test_fifty_watch_and_nobody_waits(api: Api) -> None:
         assert more.headers["Retry-After"]
     # Whoever hangs up makes room, though nothing has happened since.
     api.server.until(lambda: api.reader.get("/events?seconds=0.01").status_code == 200)
+
+
+def test_a_look_at_the_head_holds_no_place(api: Api) -> None:
+    for _ in range(MOST_WATCHERS + 5):
+        assert api.reader.head("/events").status_code == 200

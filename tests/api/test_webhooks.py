@@ -24,17 +24,19 @@ def _mac(message: bytes, key: str) -> bytes:
 
 
 def _standard(body: bytes, at: float, key: str = SECRET) -> Headers:
+    at = int(at)
     message = b"msg_1.%d." % at + body
     return {
         "webhook-id": "msg_1",
-        "webhook-timestamp": f"{at:.0f}",
+        "webhook-timestamp": f"{at}",
         "webhook-signature": "v1,AAAA v1," + base64.b64encode(_mac(message, key)).decode(),
     }
 
 
 def _timestamp(body: bytes, at: float, key: str = SECRET) -> Headers:
+    at = int(at)
     signature = _mac(b"%d." % at + body, key).hex()
-    return {"X-Timestamp": f"{at:.0f}", "X-Signature": f"sha256={signature}"}
+    return {"X-Timestamp": f"{at}", "X-Signature": f"sha256={signature}"}
 
 
 def _body(body: bytes, at: float, key: str = SECRET) -> Headers:
