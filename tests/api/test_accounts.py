@@ -22,8 +22,11 @@ def test_accounts_are_listed_as_configured_and_seen(api: Api) -> None:
     assert (second["traded"], "enabled: false" in second["why_not"]) == (False, True)
     picture = {"currency": "USD", "net_liquidation": "1", "plan": {"drift_before": "0.1"}}
     api.run(moves.save_snapshot(ACCOUNT, picture, now=time.time()))
-    first, _ = api.reader.get("/accounts").json()["items"]
+    due = {"next": {ACCOUNT: {"at": 5.0, "exec_command": "rebalance"}, "other": None}}
+    api.run(moves.heartbeat_daemon("broker", due, now=time.time()))
+    first, second = api.reader.get("/accounts").json()["items"]
     assert (first["net_liquidation"], first["drift"]) == ("1", "0.1")
+    assert (first["next_run_at"], second["next_run_at"]) == (5.0, None)
 
 
 def test_one_account_is_shown_whole(api: Api) -> None:

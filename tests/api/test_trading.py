@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
 from tests.api.server import Api
 from tests.processor.system import System
@@ -97,6 +98,12 @@ async def test_previewed_agreed_to_and_traded(api: Api, system: System) -> None:
         shown = (await client.get(f"/accounts/{ACCOUNT}")).json()
         assert shown["snapshot"]["net_liquidation"]
         assert shown["last_run"] == newest
+        parts = (await client.get("/health")).json()["components"]
+        assert parts["processor"]["status"] == "ok"
+        # The sign of life is of the start, when the gateway was not there yet.
+        assert parts["gateway"]["status"] in {"ok", "down"}
+        beats = await system.queue.run(moves.daemons())
+        assert isinstance(beats["processor"].info["gateway_ready"], bool)
 
 
 async def test_a_rejected_plan_is_gone_with_its_event(api: Api, system: System) -> None:
