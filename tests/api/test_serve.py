@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import stat
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -52,7 +54,7 @@ def test_a_killed_worker_comes_back_and_streams_end_with_the_server(own: Server)
     with own.client() as client:
         [worker] = own.workers()
         os.kill(worker, signal.SIGKILL)
-        own.until(lambda: own.workers() not in ([], [worker]) and own.answers())
+        own.until(partial(_replaced, own, worker))
         # The pool's old connections went with the worker.
     with own.client() as client, client.stream("GET", "/events") as response:
         lines = response.iter_lines()
@@ -116,3 +118,46 @@ def test_a_token_is_made_once_for_its_owner_alone(
     (credentials / "api_read_token").write_text("c" * 43 + "\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     assert typed("api", "token", "--read-only", "--show")[1] == "c" * 43 + "\n"
+
+
+def test_no_signal_is_lost_or_doubled_when_workers_are_killed(own: Server) -> None:
+    """One event takes all signals in and counts them; what is unanswered is sent again."""
+    signals, kills = 40, 2
+    killer = threading.Thread(target=_kill_workers, args=(own, kills))
+    killer.start()
+    locations = set()
+    for number in range(signals):
+        key = {"Idempotency-Key": f"n{number}"}
+        body = {"account_id": "DU1000001", "data": {"n": number}}
+        answer = own.until(partial(_sent, own, key, body))
+        locations.add(answer.json()["location"])
+        if number == signals - 5:
+            killer.join()
+    assert len(locations) == 1
+    with own.client() as client:
+        event = client.get(locations.pop()).json()["event"]
+    assert event["merged"] == signals - 1
+    assert event["data"] == {"n": signals - 1}
+
+
+def _sent(
+    own: Server, key: dict[str, str], body: Mapping[str, object]
+) -> httpx.Response | None:
+    try:
+        with own.client() as client:
+            answer = client.post("/queue/events", json=body, headers=key)
+    except httpx.TransportError:
+        return None
+    assert answer.status_code == 202, answer.text
+    return answer
+
+
+def _kill_workers(own: Server, times: int) -> None:
+    for _ in range(times):
+        [worker] = own.until(own.workers)
+        os.kill(worker, signal.SIGKILL)
+        own.until(partial(_replaced, own, worker))
+
+
+def _replaced(own: Server, dead: int) -> bool:
+    return own.workers() not in ([], [dead]) and own.answers()
