@@ -135,3 +135,18 @@ def test_redis_away_is_told_and_health_says_so(settings: Settings, queue: Queue)
     assert client.get("/health/live").status_code == 200
     # Wrong tokens are counted all the same.
     assert _get(client, "/accounts", "wrong").status_code == 401
+
+
+def test_what_is_mounted_beside_is_not_open_by_oversight(
+    settings: Settings, queue: Queue
+) -> None:
+    app = create_app(settings, TOKENS, clock=time.time)
+    app.add_url_rule("/extra", "extra", lambda: "figures", methods=["GET", "POST"])
+    client = app.test_client()
+    assert _get(client, "/extra").status_code == 401
+    assert _get(client, "/extra", READER).get_data(as_text=True) == "figures"
+    reader = {"Authorization": f"Bearer {READER}"}
+    assert client.post("/extra", headers=reader).status_code == 403
+    with _get(client, "/static/docs.css") as style:
+        assert style.status_code == 200
+    assert _get(client, "/nowhere").status_code == 404

@@ -7,15 +7,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from rebalancer.api.follower import MOST_WATCHERS
+from rebalancer.api.follower import MOST_WATCHERS, Follower
 from rebalancer.queue import journal, keys
 from rebalancer.queue.move import command
+from rebalancer.queue.store import Queue
 from tests.api.server import Api, problem
+from tests.support.redis_server import DURABLE, redis_server
 
 pytestmark = pytest.mark.redis_server
 
@@ -170,3 +173,19 @@ def test_fifty_watch_and_nobody_waits(api: Api) -> None:
 def test_a_look_at_the_head_holds_no_place(api: Api) -> None:
     for _ in range(MOST_WATCHERS + 5):
         assert api.reader.head("/events").status_code == 200
+
+
+def test_who_watches_while_redis_restarts_goes_on(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "redis", *DURABLE) as redis, Queue(redis.url) as queue:
+        follower = Follower(queue)
+        watcher = follower.watch()
+        assert watcher is not None
+        queue.run(journal.note("before", {}, now=1.0))
+        first = watcher.next(10)
+        redis.restart()
+        queue.run(journal.note("after", {}, now=1.0))
+        second = watcher.next(10)
+        follower.leave(watcher)
+    assert first is not None
+    assert second is not None
+    assert (first.kind, second.kind) == ("before", "after")
