@@ -23,7 +23,9 @@ pytestmark = pytest.mark.redis_server
 #: Examples for each operation; more by the variable.
 EXAMPLES = os.environ.get("API_EXAMPLES", "3")
 
-#: A key names one request: each gets its own, or the second would rightly be refused.
+#: A key names one request and an eventId one event: each gets its own. Otherwise the second
+#: request would rightly be refused, and a signal for an event that was removed meanwhile would
+#: rightly be answered as before.
 HOOKS = """\
 import uuid
 import schemathesis
@@ -33,6 +35,9 @@ def before_call(context, case, kwargs):
     given = case.headers and case.headers.get("Idempotency-Key")
     if given and len(given) < 90:
         case.headers["Idempotency-Key"] = f"{given}-{uuid.uuid4().hex}"
+    name = case.body.get("eventId") if isinstance(case.body, dict) else None
+    if isinstance(name, str) and name and len(name) < 30:
+        case.body["eventId"] = f"{name}{uuid.uuid4().hex}"
 """
 
 
