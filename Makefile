@@ -12,7 +12,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean redis
+.PHONY: help demo test check bench lock clean redis chromium
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ help: ## Say what can be made.
 demo: $(RUNTIME) ## Two accounts rebalanced by the real daemons on a simulated gateway.
 	@$(BIN)/rebalancer demo $(ARGS)
 
-test: $(DEV) redis ## All tests.
+test: $(DEV) redis chromium ## All tests.
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(DEV) ## Format, lint, types, dependency rules, dead code.
@@ -45,6 +45,9 @@ clean: ## Remove everything that make has made.
 
 redis:
 	@packaging/need-redis.sh
+
+chromium:
+	@packaging/need-chromium.sh
 
 # The development lock holds everything the runtime lock does, so it serves both.
 $(DEV): $(LOCKS) pyproject.toml packaging/bootstrap.sh

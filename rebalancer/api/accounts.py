@@ -16,8 +16,9 @@ from rebalancer.api.runs import RunSummary, latest
 from rebalancer.api.standing import standing
 from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
-from rebalancer.queue import approvals, moves
+from rebalancer.queue import approvals, holds, moves
 from rebalancer.queue.approvals import Pending
+from rebalancer.queue.values import Hold
 
 resource = Resource("accounts", "Accounts, their plans and their targets.")
 
@@ -84,12 +85,25 @@ class Proposals(Told):
     items: list[ProposalShown]
 
 
+class SidesShown(Told):
+    """One difference in words."""
+
+    kind: str
+    order_ref: str
+    #: What we remember.
+    ours: str
+    #: What the gateway shows.
+    theirs: str
+
+
 class HoldShown(Told):
     """Why an account is held: what the gateway shows and nothing here explains."""
 
     reason: str
     at: float
     differences: list[dict[str, Any]]
+    #: The same in words.
+    sides: list[SidesShown]
 
 
 class AccountShown(Told):
@@ -105,6 +119,12 @@ class AccountShown(Told):
     last_run: RunSummary | None
     #: When it is signalled by itself.
     schedule: list[dict[str, Any]]
+    #: Whether each of its plans waits for a person.
+    approval: Literal["none", "required"]
+    #: How far from its target weight a symbol is left alone, as a fraction of 1.
+    drift_band: str
+    #: Symbols with a band of their own.
+    drift_bands: dict[str, str]
 
 
 class Rebalance(Asked):
@@ -182,17 +202,41 @@ def _due() -> dict[str, float]:
 def one(account_id: str) -> AccountShown:
     """Show everything about one account."""
     known = account(account_id)
+    policy = known.policy()
     held = read(moves.held(account_id))
     waiting = read(approvals.pending()).get(account_id)
     return AccountShown(
         standing=_standings([account_id])[0],
         snapshot=_mapping(read(moves.load_snapshot(account_id))),
         target=_target(account_id),
-        hold=None if held is None else HoldShown.model_validate(plain(held)),
+        hold=_hold(held),
         proposal=None if waiting is None else _proposal(waiting),
         last_run=next(iter(latest(account_id, limit=1).items), None),
         schedule=[plain(schedule) for schedule in known.schedules],
+        approval=policy.approval,
+        drift_band=plain(policy.drift_band),
+        drift_bands={
+            symbol: plain(bounds.drift_band)
+            for symbol, bounds in policy.bounds.items()
+            if bounds.drift_band is not None
+        },
     )
+
+
+def _hold(held: Hold | None) -> HoldShown | None:
+    """A hold, with both sides of each difference."""
+    if held is None:
+        return None
+    sides = [
+        {
+            "kind": row["kind"],
+            "order_ref": row["order_ref"],
+            "ours": holds.ours(row),
+            "theirs": holds.theirs(row),
+        }
+        for row in held.differences
+    ]
+    return HoldShown.model_validate({**plain(held), "sides": sides})
 
 
 def _mapping(found: Any) -> dict[str, Any] | None:
@@ -330,5 +374,6 @@ def accept_hold(account_id: str, body: Accepting) -> Released:
     """Accept the differences that hold an account: it trades again, they hold it no more."""
     known = account(account_id).account_id
     lifted = write(moves.accept(known, reason=body.reason, now=now()))
-    hold = None if lifted is None else HoldShown.model_validate(plain(lifted))
-    return Released(account_id=account_id, accepted=lifted is not None, hold=hold)
+    return Released(
+        account_id=account_id, accepted=lifted is not None, hold=_hold(lifted)
+    )

@@ -19,6 +19,7 @@ from rebalancer.api import (
     guard,
     halts,
     health,
+    page,
     queue,
     runs,
     session,
@@ -53,6 +54,7 @@ RESOURCES = [
     webhooks.resource,
     config.resource,
     docs.resource,
+    page.resource,
 ]
 
 
