@@ -35,7 +35,7 @@ T = TypeVar("T")
 DEADLINE = 20.0
 
 #: One account per story, so that the tests do not meet.
-TRADED, ASKED, LOOKED_AT, STOPPED, OFF = (f"DU100000{n}" for n in range(1, 6))
+TRADED, ASKED, LOOKED_AT, STOPPED, OFF, WAITING = (f"DU100000{n}" for n in range(1, 7))
 
 ACCOUNTS = f"""\
 accounts:
@@ -54,6 +54,10 @@ accounts:
   - account_id: {STOPPED}
     type: paper
     strategy_name: global-80-20
+  - account_id: {WAITING}
+    type: paper
+    strategy_name: global-60-40
+    approval: required
   - account_id: {OFF}
     type: paper
     enabled: false
@@ -75,7 +79,7 @@ _PRICES = {"VTI": "288.40", "VXUS": "68.15", "BND": "73.62", "BNDX": "49.37", "G
 
 
 def world() -> World:
-    """Five funds, open around the clock, and five paper accounts that have drifted."""
+    """Five funds, open around the clock, and six paper accounts that have drifted."""
     listings = tuple(
         Listing(1001 + n, symbol, Decimal(price))
         for n, (symbol, price) in enumerate(_PRICES.items())
@@ -85,6 +89,7 @@ def world() -> World:
         ASKED: ("18400.10", {1001: 210, 1002: 300, 1005: 22}),
         LOOKED_AT: ("9800", {1001: 60, 1002: 122, 1003: 160, 1004: 100}),
         STOPPED: ("22000", {1001: 40}),
+        WAITING: ("60000", {1001: 20}),
         OFF: ("1000", {}),
     }
     accounts = tuple(

@@ -1,7 +1,7 @@
 // One account: what it holds, the plan that would follow, what it did.
 
 import { holdingsTable } from "./bar.js";
-import { h } from "./dom.js";
+import { h, prose } from "./dom.js";
 import { ago, money, percent } from "./format.js";
 import { button, pill, when } from "./frame.js";
 import { charts, runsTable } from "./history.js";
@@ -44,7 +44,7 @@ function picture(one, shown) {
       fact("Drift", percent(one.drift)),
       fact("Seen", when(one.seen_at, ago(one.seen_at))),
       lastAndNext(one, shown),
-      fact("Target", target.weights ? target.source : target.lacks),
+      fact("Target", target.weights ? target.source : prose(target.lacks)),
       shown.approval === "required" && fact("Approval", "every plan waits for you")),
     snapshot
       ? holdingsTable(shown, cash)

@@ -23,14 +23,17 @@ export async function halt({ scope }) {
     text: "New orders stop from this moment, until somebody resumes. Signals are still accepted, and wait.",
     fields: [
       scopes(scope),
-      field("Symbol", h("input", { name: "symbol", maxlength: 64, autocomplete: "off" }), "Only for one symbol, such as SPY."),
+      field("Symbol", h("input", { name: "symbol", maxlength: 64, autocomplete: "off" }), "Such as SPY.", "for-symbol"),
       reason("Everybody who looks will read it."),
       check("cancel", "Cancel orders that work already"),
     ],
     label: "Halt",
     danger: true,
-    act: ({ scope: what, symbol, reason: why, cancel }, name) =>
-      post("/halts", { scope: what === "symbol" ? `symbol:${symbol.trim()}` : what, reason: why, cancel_open: cancel === "yes" }, name),
+    act: ({ scope: what, symbol, reason: why, cancel }, name) => {
+      if (what === "symbol" && !symbol.trim()) throw new Error("Name the symbol.");
+      const named = what === "symbol" ? `symbol:${symbol.trim().toUpperCase()}` : what;
+      return post("/halts", { scope: named, reason: why, cancel_open: cancel === "yes" }, name);
+    },
   });
   if (done) say(`Halted: ${scopeName(done.scope)}.`);
   refresh("halts", "accounts");

@@ -95,24 +95,24 @@ export function holdingsTable(shown, money) {
   const head = ["Symbol", "Held", "Price", "Value", "Weight", "Target"];
   return h(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Holdings" },
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Holdings, symbol by symbol" },
     h(
       "table",
       null,
       h("thead", null, h("tr", null,
-        head.map((name, i) => h("th", { scope: "col", class: (i ? "num" : "") + (i === 2 ? " wide" : "") }, name)),
+        head.map((name, i) => h("th", { scope: "col", class: (i ? "num" : "") + (i === 2 || i === 3 ? " wide" : "") }, name)),
         h("th", { scope: "col", class: "bar-cell" }, "Drift against band"),
-        h("th", { scope: "col", class: "num" }, "Off by"))),
+        h("th", { scope: "col", class: "num wide" }, "Off by"))),
       h("tbody", null, rows.map((row) =>
         h("tr", { "data-key": row.symbol },
           h("th", { scope: "row" }, row.symbol),
           h("td", { class: "num" }, shares(row.quantity)),
           h("td", { class: "num wide" }, money(row.price)),
-          h("td", { class: "num" }, money(row.value, 0)),
+          h("td", { class: "num wide" }, money(row.value, 0)),
           h("td", { class: "num" }, percent(row.weight)),
           h("td", { class: "num" }, percent(row.target)),
           h("td", { class: "bar-cell" }, bar(row, half)),
-          h("td", { class: "num" }, points(row.weight - row.target)),
+          h("td", { class: "num wide" }, points(row.weight - row.target)),
         ))),
     ),
   );

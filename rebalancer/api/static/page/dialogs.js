@@ -2,7 +2,7 @@
 // the API says if it refuses.
 
 import { requestName } from "./api.js";
-import { h } from "./dom.js";
+import { h, prose } from "./dom.js";
 
 /**
  * Ask, and do it.
@@ -45,7 +45,7 @@ export function ask({ title, text, fields = [], label, danger = false, act }) {
         result = (await act(values, names.get(said))) ?? true;
         dialog.close();
       } catch (found) {
-        problem.replaceChildren(h("strong", null, found.message), " ", found.remedy ?? "");
+        problem.replaceChildren(h("strong", null, prose(found.message)), " ", ...prose(found.remedy));
         problem.hidden = false;
       } finally {
         submit.disabled = false;
@@ -56,8 +56,14 @@ export function ask({ title, text, fields = [], label, danger = false, act }) {
   });
 }
 
-export const field = (label, input, hint) =>
-  h("label", { class: "field" }, h("span", null, label), input, hint && h("small", null, hint));
+/** An input with its label and, where it needs one, a hint. */
+export function field(label, input, hint, css = "") {
+  const id = `field-${input.name}`;
+  input.id = id;
+  if (hint) input.setAttribute("aria-describedby", `${id}-hint`);
+  return h("div", { class: `field ${css}` },
+    h("label", { for: id }, label), input, hint && h("small", { id: `${id}-hint` }, hint));
+}
 
 export const check = (name, label) =>
   h("label", { class: "check" }, h("input", { type: "checkbox", name, value: "yes" }), label);

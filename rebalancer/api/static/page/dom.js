@@ -27,6 +27,10 @@ export const h = (tag, attributes, ...children) =>
 export const s = (tag, attributes, ...children) =>
   fill(document.createElementNS(SVG, tag), attributes, children);
 
+/** Text of ours in which `backticks` mark what is typed or read in a file. */
+export const prose = (text) =>
+  String(text ?? "").split("`").map((part, i) => (i % 2 ? h("code", null, part) : part));
+
 const key = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") : null);
 
 /** Make `old` look like `fresh`, keeping its elements where they are the same thing. */

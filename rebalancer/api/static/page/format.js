@@ -73,6 +73,15 @@ const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: f
 export const moment = (at) =>
   known(at) ? new Intl.DateTimeFormat(undefined, MOMENT).format(at * 1000) : NOTHING;
 
+/** The same, as short as it can be told. */
+export function brief(at) {
+  if (!known(at)) return NOTHING;
+  const when = new Date(at * 1000);
+  const year = when.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
+  const style = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false };
+  return new Intl.DateTimeFormat(undefined, { ...style, ...year }).format(when);
+}
+
 export const day = (at) =>
   known(at) ? new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }).format(at * 1000) : "";
 

@@ -1,6 +1,6 @@
 // What is always in sight: the way around, whether the line stands, the switch, the health.
 
-import { h } from "./dom.js";
+import { h, prose, s } from "./dom.js";
 import { ago, machine } from "./format.js";
 import { operator, state } from "./store.js";
 import { scopeName } from "./words.js";
@@ -38,7 +38,9 @@ export function header(place) {
           name === "Queue" && state.lists.dead.length ? h("span", { class: "count" }, state.lists.dead.length, h("span", { class: "hidden" }, " given up")) : null))),
       lineSign(),
       h("span", { class: "tools" },
-        button("Theme", "theme", { kind: "quiet" }),
+        h("button", { type: "button", class: "quiet icon", "data-do": "theme", "aria-label": "Light or dark" },
+          s("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" },
+            s("circle", { cx: 8, cy: 8, r: 6.25, class: "ring" }), s("path", { d: "M8 1.75a6.25 6.25 0 0 1 0 12.5z" }))),
         state.session?.by === "session" && button("Log out", "log-out", { kind: "quiet" })),
       operator() &&
         (everything
@@ -63,7 +65,7 @@ export function trouble() {
   const problem = state.trouble;
   if (!problem) return null;
   return h("p", { class: "trouble", role: "alert" },
-    h("strong", null, "What you see may be old. "), problem.message, " ", problem.remedy);
+    h("strong", null, "What you see may be old. "), prose(problem.message), " ", prose(problem.remedy));
 }
 
 const PARTS = { dead_letter: "dead letter" };
@@ -78,5 +80,5 @@ export function health() {
       h("li", { "data-key": name, class: part.status }, PARTS[name] ?? name, h("span", { class: "hidden" }, ` ${part.status}`)))),
     ill.length > 0 &&
       h("ul", { class: "ill" }, ill.map(([name, part]) =>
-        h("li", { "data-key": name }, h("strong", null, PARTS[name] ?? name), ` ${part.detail}. `, h("span", { class: "muted" }, part.remedy)))));
+        h("li", { "data-key": name }, h("strong", null, PARTS[name] ?? name), ` ${part.detail}. `, h("span", { class: "muted" }, prose(part.remedy))))));
 }

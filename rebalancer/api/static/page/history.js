@@ -2,7 +2,7 @@
 
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
-import { moment, money, percent } from "./format.js";
+import { brief, money, percent } from "./format.js";
 import { button, link, pill, when } from "./frame.js";
 import { state } from "./store.js";
 
@@ -28,7 +28,7 @@ const placeholder = (title) =>
   h("figure", { class: "panel", "data-key": title }, h("figcaption", null, title), h("p", { class: "empty" }, "Loading…"));
 
 export function runsTable(items, { account = true } = {}) {
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Runs" },
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Runs, newest first" },
     h("table", null,
       h("thead", null, h("tr", null,
         h("th", { scope: "col" }, "When"),
@@ -40,7 +40,7 @@ export function runsTable(items, { account = true } = {}) {
         h("th", { scope: "col", class: "wide" }, "From"))),
       h("tbody", null, items.map((run) =>
         h("tr", { "data-key": run.seq },
-          h("td", null, h("a", { href: `#/run/${encodeURIComponent(run.event_id)}` }, when(run.at, moment(run.at)))),
+          h("td", { class: "nowrap" }, h("a", { href: `#/run/${encodeURIComponent(run.event_id)}` }, when(run.at, brief(run.at)))),
           account && h("td", null, link(run.account_id, "account", run.account_id)),
           h("td", null, pill(run.status, TONES[run.status]), run.reason && h("span", { class: "muted reason" }, ` ${run.reason}`)),
           h("td", { class: "num" }, `${run.filled} of ${run.orders}`),

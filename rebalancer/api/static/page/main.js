@@ -4,7 +4,7 @@ import { account } from "./account.js";
 import { ACTIONS } from "./actions.js";
 import { onLoggedOut, session } from "./api.js";
 import { say } from "./dialogs.js";
-import { h, morph } from "./dom.js";
+import { h, morph, prose } from "./dom.js";
 import { banner, header, health, trouble } from "./frame.js";
 import { history } from "./history.js";
 import { follow } from "./live.js";
@@ -91,7 +91,7 @@ async function begin(found) {
   try {
     await catchUp();
   } catch (problem) {
-    root.replaceChildren(h("main", { class: "alone" }, h("p", { class: "trouble card", role: "alert" }, h("strong", null, problem.message), " ", problem.remedy)));
+    root.replaceChildren(h("main", { class: "alone" }, h("p", { class: "trouble card", role: "alert" }, h("strong", null, prose(problem.message)), " ", prose(problem.remedy))));
     setTimeout(() => begin(found), LOOK);
     return;
   }
@@ -163,5 +163,5 @@ try {
   if (found) await begin(found);
   else showLogin();
 } catch (problem) {
-  root.replaceChildren(h("main", { class: "alone" }, h("p", { class: "trouble card", role: "alert" }, h("strong", null, problem.message), " ", problem.remedy)));
+  root.replaceChildren(h("main", { class: "alone" }, h("p", { class: "trouble card", role: "alert" }, h("strong", null, prose(problem.message)), " ", prose(problem.remedy))));
 }

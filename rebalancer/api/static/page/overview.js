@@ -1,8 +1,8 @@
 // The first page: what waits for a person, the accounts, what happens.
 
 import { bars } from "./bar.js";
-import { h } from "./dom.js";
-import { ago, clock, money, moment, percent, plural, until } from "./format.js";
+import { h, prose } from "./dom.js";
+import { ago, brief, clock, money, percent, plural, until } from "./format.js";
 import { button, link, pill, when } from "./frame.js";
 import { fact, gist, planTable } from "./plan.js";
 import { counts } from "./queue.js";
@@ -129,7 +129,9 @@ function seen(one, shown) {
 
 const unseen = (one) =>
   h("p", { class: "empty" },
-    one.traded ? "Not looked at yet. A preview asks the gateway and sends no order." : one.why_not);
+    state.proposals.some((found) => found.account_id === one.account_id)
+      ? "Its plan waits for you."
+      : one.traded ? "Not looked at yet. A preview asks the gateway and sends no order." : prose(one.why_not));
 
 export function lastAndNext(one, shown) {
   const last = shown?.last_run;
@@ -137,7 +139,7 @@ export function lastAndNext(one, shown) {
     fact("Last run", last
       ? [link(last.status, "run", last.event_id), ", ", when(last.at, ago(last.at)), `, ${plural(last.orders, "order")}`]
       : "none yet"),
-    fact("Next", one.next_run_at ? when(one.next_run_at, moment(one.next_run_at)) : shown?.schedule.length ? "as scheduled" : "no schedule"),
+    fact("Next", one.next_run_at ? when(one.next_run_at, brief(one.next_run_at)) : shown?.schedule.length ? "as scheduled" : "no schedule"),
   ];
 }
 

@@ -75,7 +75,7 @@ export function queue() {
         lists[name].length ? h("ul", { class: "events" }, lists[name].map(event)) : h("p", { class: "empty" }, empty))),
     h("section", { class: "attention", "aria-labelledby": "list-dead", "data-key": "dead" },
       h("h2", { id: "list-dead" }, "Given up"),
-      lists.dead.length ? lists.dead.map(dead) : h("p", { class: "empty" }, "The dead letter is empty.")),
+      lists.dead.length ? lists.dead.map(dead) : h("p", { class: "empty card" }, "The dead letter is empty.")),
     nextTimes(),
   ];
 }

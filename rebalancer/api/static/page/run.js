@@ -36,7 +36,7 @@ export function run(id) {
       h("h2", { id: "orders" }, "Orders"),
       orders.length ? ordersTable(orders) : h("p", { class: "empty" }, "No order so far.")),
     plan?.lines && h("section", { class: "panel", "aria-labelledby": "plan", "data-key": "plan" },
-      h("h2", { id: "plan" }, "Plan"), h("p", null, gist(plan), "."), planTable(plan, "Plan")),
+      h("h2", { id: "plan" }, "Plan"), h("p", null, gist(plan), "."), planTable(plan, "Plan, line by line")),
     checks(record),
     h("section", { class: "panel", "aria-labelledby": "story", "data-key": "story" },
       h("h2", { id: "story" }, "Story"),
@@ -79,7 +79,7 @@ const ORDER_TONES = { filled: "good", working: "accent", unsettled: "warn", reje
 function ordersTable(orders) {
   const head = ["Order", "Limit", "State", "Filled", "Price", "Commission"];
   const css = (name) => ({ State: "", Order: "", Commission: "num wide", Limit: "num wide" })[name] ?? "num";
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Orders" },
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Orders, one by one" },
     h("table", null,
       h("thead", null, h("tr", null, head.map((name) => h("th", { scope: "col", class: css(name) }, name)))),
       h("tbody", null, orders.map((order) =>

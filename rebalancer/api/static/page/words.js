@@ -97,7 +97,7 @@ const WORDS = {
   open_cancelled: (d) =>
     `${scopeName(d.scope)}: ${d.cancelled.length} cancelled, ${d.left.length} left`,
   reconciled: (d) => `${d.shown} orders shown, ${d.remembered} remembered`,
-  alert: (d) => [d.title, d.text, d.remedy].filter(Boolean).join(". "),
+  alert: (d) => `${d.title}: ${d.text} ${d.remedy}`,
 };
 
 function planned(data) {
