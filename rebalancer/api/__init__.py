@@ -15,6 +15,7 @@ It reads Redis and enqueues; it never talks to a gateway.
 ``follower.py``     one reader of the journal for all who watch it
 
 One file per resource: ``health``, ``session``, ``queue``, ``deadletter``, ``accounts``,
-``runs``, ``halts``, ``config``, ``stream``, ``webhooks``, ``docs``, ``page``. ``standing.py`` puts an
-account's state together, for the command line as well.
+``runs``, ``halts``, ``holds``, ``config``, ``stream``, ``webhooks``, ``docs``, ``page``.
+``standing.py`` puts an account's state together, for the command line as well. What the page
+is made of stands in ``static/page``; ``main.js`` is its beginning, and nothing builds it.
 """

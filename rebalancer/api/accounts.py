@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from flask import g
 from pydantic import Field
 
+from rebalancer.api import holds
 from rebalancer.api.context import account, context, now, read, write
+from rebalancer.api.holds import HoldShown
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.queue import Accepted, signal
 from rebalancer.api.routes import Answer, Asked, Resource, Told
@@ -16,14 +18,12 @@ from rebalancer.api.runs import RunSummary, latest
 from rebalancer.api.standing import standing
 from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
-from rebalancer.queue import approvals, holds, moves
+from rebalancer.queue import approvals, moves
 from rebalancer.queue.approvals import Pending
-from rebalancer.queue.values import Hold
 
 resource = Resource("accounts", "Accounts, their plans and their targets.")
 
 PlanHash = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
-Words = Annotated[str, Field(max_length=500)]
 
 
 class StandingShown(Told):
@@ -85,27 +85,6 @@ class Proposals(Told):
     items: list[ProposalShown]
 
 
-class SidesShown(Told):
-    """One difference in words."""
-
-    kind: str
-    order_ref: str
-    #: What we remember.
-    ours: str
-    #: What the gateway shows.
-    theirs: str
-
-
-class HoldShown(Told):
-    """Why an account is held: what the gateway shows and nothing here explains."""
-
-    reason: str
-    at: float
-    differences: list[dict[str, Any]]
-    #: The same in words.
-    sides: list[SidesShown]
-
-
 class AccountShown(Told):
     """Everything about one account."""
 
@@ -156,21 +135,6 @@ class Decided(Told):
     status: Literal["approved", "rejected"]
 
 
-class Accepting(Asked):
-    """Why a held account may go on; goes to the journal."""
-
-    reason: Words = ""
-
-
-class Released(Told):
-    """What held an account."""
-
-    account_id: str
-    #: False: it was not held.
-    accepted: bool
-    hold: HoldShown | None
-
-
 @resource.route("GET", "/accounts", {200: Accounts})
 def accounts() -> Accounts:
     """List the accounts: whether they are traded, held or halted, and what they are worth."""
@@ -209,7 +173,7 @@ def one(account_id: str) -> AccountShown:
         standing=_standings([account_id])[0],
         snapshot=_mapping(read(moves.load_snapshot(account_id))),
         target=_target(account_id),
-        hold=_hold(held),
+        hold=holds.shown(held),
         proposal=None if waiting is None else _proposal(waiting),
         last_run=next(iter(latest(account_id, limit=1).items), None),
         schedule=[plain(schedule) for schedule in known.schedules],
@@ -221,22 +185,6 @@ def one(account_id: str) -> AccountShown:
             if bounds.drift_band is not None
         },
     )
-
-
-def _hold(held: Hold | None) -> HoldShown | None:
-    """A hold, with both sides of each difference."""
-    if held is None:
-        return None
-    sides = [
-        {
-            "kind": row["kind"],
-            "order_ref": row["order_ref"],
-            "ours": holds.ours(row),
-            "theirs": holds.theirs(row),
-        }
-        for row in held.differences
-    ]
-    return HoldShown.model_validate({**plain(held), "sides": sides})
 
 
 def _mapping(found: Any) -> dict[str, Any] | None:
@@ -360,20 +308,4 @@ def _decided(account_id: str, plan_hash: str, found: approvals.Answered) -> Deci
         raise ProblemError("not-found", f"No plan of {account_id} waits for approval.")
     return Decided.model_validate(
         {"account_id": account_id, "plan_hash": plan_hash, "status": found.status}
-    )
-
-
-@resource.route(
-    "POST",
-    "/accounts/{account_id}/accept",
-    {200: Released},
-    body=Accepting,
-    problems=("not-found",),
-)
-def accept_hold(account_id: str, body: Accepting) -> Released:
-    """Accept the differences that hold an account: it trades again, they hold it no more."""
-    known = account(account_id).account_id
-    lifted = write(moves.accept(known, reason=body.reason, now=now()))
-    return Released(
-        account_id=account_id, accepted=lifted is not None, hold=_hold(lifted)
     )

@@ -135,7 +135,9 @@ def test_a_rebalance_is_seen_as_it_happens(stand: Stage, page: Page) -> None:
     assert f"#/run/{run['event_id']}" in page.url
     page.get_by_role("link", name=TRADED).first.click()
     weights = page.get_by_role("region", name="Holdings, symbol by symbol")
-    expect(weights.get_by_role("img", name=re.compile("VTI is .*within its band"))).to_be_visible()
+    expect(
+        weights.get_by_role("img", name=re.compile("VTI is .*within its band"))
+    ).to_be_visible()
 
 
 def test_a_preview_shows_the_plan_and_sends_nothing(stand: Stage, page: Page) -> None:
@@ -180,7 +182,9 @@ def test_a_plan_is_approved_by_its_hash_and_trades(stand: Stage, page: Page) -> 
     stand.until("completed", third)
     [run] = stand.api.get("/runs", params={"account": ASKED, "limit": 1}).json()["items"]
     assert (run["event_id"], run["filled"]) == (third, run["orders"])
-    expect(page.locator(f'a[href="#/run/{third}"]').filter(has_text="Completed")).to_be_visible()
+    expect(
+        page.locator(f'a[href="#/run/{third}"]').filter(has_text="Completed")
+    ).to_be_visible()
 
 
 def test_halted_and_resumed_by_keyboard_alone(stand: Stage, browser: Browser) -> None:
@@ -255,7 +259,9 @@ def test_what_was_given_up_tells_why_and_is_requeued(stand: Stage, page: Page) -
 
 
 def test_a_held_account_shows_both_sides(stand: Stage, page: Page) -> None:
-    shown = Shown(7, "RB.x.1.SPY", STOPPED, 3, "SPY", 1, "BUY", Decimal(9), Decimal(4), working=True)
+    shown = Shown(
+        7, "RB.x.1.SPY", STOPPED, 3, "SPY", 1, "BUY", Decimal(9), Decimal(4), working=True
+    )
     found = Difference("unknown", "RB.x.1.SPY", None, (shown,))
     stand.run(moves.hold(STOPPED, [found], reason="the books differ", now=time.time()))
     opened(page)
