@@ -18,6 +18,7 @@ from tests.api.stage import (
     ASKED,
     DEADLINE,
     LOOKED_AT,
+    OFF,
     STOPPED,
     TRADED,
     WAITING,
@@ -178,6 +179,9 @@ def test_a_plan_is_approved_by_its_hash_and_trades(stand: Stage, page: Page) -> 
     expect(card).to_contain_text(waiting["plan_hash"])
     press(page, "Approve this plan")
     expect(page.get_by_role("dialog")).to_contain_text(waiting["plan_hash"])
+    expect(
+        page.get_by_role("dialog").get_by_role("row", name=re.compile("VTI Sell"))
+    ).to_be_visible()
     confirm(page, "Approve")
     stand.until("completed", third)
     [run] = stand.api.get("/runs", params={"account": ASKED, "limit": 1}).json()["items"]
@@ -285,6 +289,8 @@ def test_names_from_outside_are_text(stand: Stage, page: Page) -> None:
         "positions": [{"symbol": canary, "quantity": "1", "price": "1", "value": "1"}],
     }
     stand.run(moves.save_snapshot(STOPPED, picture, now=time.time()))
+    # Of another shape than ours: it hides its own card, and nothing else.
+    stand.run(moves.save_snapshot(OFF, {"positions": 7}, now=time.time()))
     stand.run(moves.note(canary, {"x": canary}, now=time.time(), account_id=canary))
     stand.run(moves.alert(canary, canary, now=time.time(), remedy=canary, event_id=canary))
     stand.run(moves.halt(f"symbol:{canary}", now=time.time(), reason=canary))
@@ -295,6 +301,9 @@ def test_names_from_outside_are_text(stand: Stage, page: Page) -> None:
         expect(page.get_by_label("Halts")).to_contain_text(canary)
         assert page.locator("#page img, #page script").count() == 0
     assert page.evaluate("window.hit") is None
+    opened(page)
+    expect(page.get_by_text("This cannot be shown.")).to_have_count(1)
+    expect(page.get_by_role("link", name=TRADED).first).to_be_visible()
 
 
 def test_a_line_that_breaks_is_told_and_nothing_is_missed(stand: Stage, page: Page) -> None:

@@ -1,9 +1,9 @@
 // What a person can do here: each by the name that a button carries in `data-do`.
 
-import { at, call, logOut } from "./api.js";
+import { at, call, logOut, part } from "./api.js";
 import { ask, check, field, say } from "./dialogs.js";
 import { h } from "./dom.js";
-import { gist } from "./plan.js";
+import { gist, planTable } from "./plan.js";
 import { older, refresh, state } from "./store.js";
 import { scopeName } from "./words.js";
 
@@ -52,10 +52,11 @@ export async function resume({ scope }) {
 }
 
 export async function preview({ account }) {
-  location.hash = `#/account/${encodeURIComponent(account)}`;
+  location.hash = `#/account/${part(account)}`;
   try {
     const found = await post(at`/accounts/${account}/preview`);
     state.previews[account] = { event_id: found.event_id };
+    refresh(`preview:${account}`);
   } catch (problem) {
     state.previews[account] = { trouble: `${problem.message} ${problem.remedy}` };
   }
@@ -79,14 +80,16 @@ export async function rebalance({ account }) {
   });
   if (!found) return;
   say(found.status === "queued" ? `${account} is in the queue.` : `${account}: ${found.status} with a signal that was there.`);
-  location.hash = `#/run/${encodeURIComponent(found.event_id)}`;
+  location.hash = `#/run/${part(found.event_id)}`;
 }
 
 export async function approve({ account, hash }) {
   const waiting = state.proposals.find((one) => one.account_id === account && one.plan_hash === hash);
   const done = await ask({
     title: `Let plan ${hash} trade?`,
-    text: waiting && `${account}: ${gist(waiting.plan)}. Exactly this plan, within its limits.`,
+    text: `${account} trades exactly this plan, within its limits: ${gist(waiting.plan)}.`,
+    fields: [planTable(waiting.plan, "The plan that will trade")],
+    wide: true,
     label: "Approve",
     act: (_values, name) => post(at`/accounts/${account}/approve`, { plan_hash: hash, by: "the page" }, name),
   });

@@ -58,7 +58,10 @@ export async function call(method, path, body, { key = "" } = {}) {
 
 export const get = (path) => call("GET", path);
 
-const part = encodeURIComponent;
+/** A part of a path or a link; half a character, which may come from outside, would throw. */
+export const part = (text) => encodeURIComponent(String(text).toWellFormed());
+
+/** A path with its parts filled in. */
 export const at = (parts, ...names) => parts.reduce((path, text, i) => path + part(names[i - 1]) + text);
 
 /** Who is logged in, or null. */

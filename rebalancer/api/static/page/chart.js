@@ -14,7 +14,7 @@ const EDGE = 8;
 export function chart(title, points, show, { from = null } = {}) {
   const shown = points.filter((point) => Number.isFinite(point.value));
   if (shown.length < 2) {
-    return figure(title, h("p", { class: "empty" }, "Two runs make a line; so far there ", shown.length === 1 ? "is one." : "is none."));
+    return figure(title, h("p", { class: "empty" }, "Two runs make a line."));
   }
   const values = shown.map((point) => point.value);
   let [low, high] = [from ?? Math.min(...values), Math.max(...values)];

@@ -10,7 +10,7 @@ import { h, prose } from "./dom.js";
  * `fields` are what is asked for; `act(values, name)` does it, `name` names the request, so that
  * sending it again after no answer is safe. Resolves to what `act` returned, or null.
  */
-export function ask({ title, text, fields = [], label, danger = false, act }) {
+export function ask({ title, text, fields = [], label, danger = false, wide = false, act }) {
   const opener = document.activeElement;
   const problem = h("p", { class: "trouble", role: "alert", hidden: true });
   const submit = h("button", { type: "submit", class: danger ? "stop" : "primary" }, label);
@@ -21,7 +21,7 @@ export function ask({ title, text, fields = [], label, danger = false, act }) {
     fields,
     problem,
     h("p", { class: "actions" }, submit, cancel));
-  const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, form);
+  const dialog = h("dialog", { class: wide ? "roomy" : null, "aria-labelledby": "dialog-title" }, form);
   document.body.append(dialog);
   const names = new Map();
 

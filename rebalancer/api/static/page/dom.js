@@ -31,6 +31,15 @@ export const s = (tag, attributes, ...children) =>
 export const prose = (text) =>
   String(text ?? "").split("`").map((part, i) => (i % 2 ? h("code", null, part) : part));
 
+/** What `draw` returns, or that it cannot be drawn: one odd entry must not hide the rest. */
+export function guarded(draw) {
+  try {
+    return draw();
+  } catch (problem) {
+    return h("p", { class: "trouble" }, h("strong", null, "This cannot be shown. "), problem.message);
+  }
+}
+
 const key = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") : null);
 
 /** Make `old` look like `fresh`, keeping its elements where they are the same thing. */

@@ -1,5 +1,6 @@
 // What is always in sight: the way around, whether the line stands, the switch, the health.
 
+import { part } from "./api.js";
 import { h, prose, s } from "./dom.js";
 import { ago, machine } from "./format.js";
 import { operator, state } from "./store.js";
@@ -16,7 +17,7 @@ export const button = (label, action, { kind = "", ...data } = {}) =>
     ...Object.fromEntries(Object.entries(data).map(([name, value]) => [`data-${name}`, value])) }, label);
 
 export const link = (label, ...parts) =>
-  h("a", { href: `#/${parts.map(encodeURIComponent).join("/")}` }, label);
+  h("a", { href: `#/${parts.map(part).join("/")}` }, label);
 
 export const when = (at, text) => h("time", { datetime: machine(at) }, text);
 
@@ -74,11 +75,11 @@ const PARTS = { dead_letter: "dead letter" };
 export function health() {
   if (!state.health) return null;
   const parts = Object.entries(state.health.components);
-  const ill = parts.filter(([, part]) => part.status !== "ok");
+  const ill = parts.filter(([, found]) => found.status !== "ok");
   return h("section", { class: "health", "aria-label": "Health" },
-    h("ul", { class: "parts" }, parts.map(([name, part]) =>
-      h("li", { "data-key": name, class: part.status }, PARTS[name] ?? name, h("span", { class: "hidden" }, ` ${part.status}`)))),
+    h("ul", { class: "parts" }, parts.map(([name, { status }]) =>
+      h("li", { "data-key": name, class: status }, PARTS[name] ?? name, h("span", { class: "hidden" }, ` ${status}`)))),
     ill.length > 0 &&
-      h("ul", { class: "ill" }, ill.map(([name, part]) =>
-        h("li", { "data-key": name }, h("strong", null, PARTS[name] ?? name), ` ${part.detail}. `, h("span", { class: "muted" }, prose(part.remedy))))));
+      h("ul", { class: "ill" }, ill.map(([name, { detail, remedy }]) =>
+        h("li", { "data-key": name }, h("strong", null, PARTS[name] ?? name), ` ${detail}. `, h("span", { class: "muted" }, prose(remedy))))));
 }

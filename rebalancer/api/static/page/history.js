@@ -1,5 +1,6 @@
 // What was: value and drift over time, and every run.
 
+import { part } from "./api.js";
 import { chart } from "./chart.js";
 import { h } from "./dom.js";
 import { brief, money, percent } from "./format.js";
@@ -19,6 +20,10 @@ export function charts(id) {
     const reached = run.drift_after ?? run.drift_before;
     return { at: run.at, value: reached === null ? NaN : Number(reached) };
   });
+  if (drift.filter((point) => Number.isFinite(point.value)).length < 2) {
+    return h("section", { class: "panel", "aria-label": "Value and drift", "data-key": "charts" },
+      h("p", { class: "empty" }, "Value and drift over time are drawn here after two runs."));
+  }
   return h("div", { class: "columns charts", "data-key": "charts" },
     chart("Value", points("net_liquidation"), (value) => money(value, currency, 0)),
     chart("Drift", drift, (value) => percent(value), { from: 0 }));
@@ -40,7 +45,7 @@ export function runsTable(items, { account = true } = {}) {
         h("th", { scope: "col", class: "wide" }, "From"))),
       h("tbody", null, items.map((run) =>
         h("tr", { "data-key": run.seq },
-          h("td", { class: "nowrap" }, h("a", { href: `#/run/${encodeURIComponent(run.event_id)}` }, when(run.at, brief(run.at)))),
+          h("td", { class: "nowrap" }, h("a", { href: `#/run/${part(run.event_id)}` }, when(run.at, brief(run.at)))),
           account && h("td", null, link(run.account_id, "account", run.account_id)),
           h("td", null, pill(run.status, TONES[run.status]), run.reason && h("span", { class: "muted reason" }, ` ${run.reason}`)),
           h("td", { class: "num" }, `${run.filled} of ${run.orders}`),

@@ -4,7 +4,7 @@ import { account } from "./account.js";
 import { ACTIONS } from "./actions.js";
 import { onLoggedOut, session } from "./api.js";
 import { say } from "./dialogs.js";
-import { h, morph, prose } from "./dom.js";
+import { guarded, h, morph, prose } from "./dom.js";
 import { banner, header, health, trouble } from "./frame.js";
 import { history } from "./history.js";
 import { follow } from "./live.js";
@@ -12,7 +12,7 @@ import { login } from "./login.js";
 import { overview } from "./overview.js";
 import { queue } from "./queue.js";
 import { run } from "./run.js";
-import { load, onChange, refresh, series, state, story, told } from "./store.js";
+import { lacking, load, onChange, refresh, series, state, story, told } from "./store.js";
 
 const root = document.getElementById("page");
 
@@ -65,7 +65,7 @@ function draw() {
     const fresh = h("div", { id: "page" },
       h("a", { class: "skip", href: "#main", "data-do": "skip" }, "To the content"),
       header(page.place),
-      h("main", { id: "main", tabindex: -1 }, trouble(), banner(), health(), h("div", { "data-key": location.hash || "#/", class: "view" }, page.view(id))));
+      h("main", { id: "main", tabindex: -1 }, trouble(), banner(), health(), h("div", { "data-key": location.hash || "#/", class: "view" }, guarded(() => page.view(id)))));
     morph(root, fresh);
     const stopped = state.halts.some((halt) => halt.scope === "all") ? "Halted · " : "";
     document.title = `${stopped}${id || page.title} · Rebalancer`;
@@ -78,7 +78,7 @@ async function arrive() {
   try {
     await page.open?.(id);
   } catch (problem) {
-    state.trouble = problem;
+    failed(problem);
   }
   draw();
 }
@@ -95,7 +95,7 @@ async function begin(found) {
     setTimeout(() => begin(found), LOOK);
     return;
   }
-  looking ||= setInterval(() => state.session && refresh("health", "queue", "halts"), LOOK);
+  looking ||= setInterval(() => state.session && !away && refresh("health", "queue", "halts", ...lacking()), LOOK);
   await arrive();
 }
 
@@ -105,12 +105,15 @@ async function catchUp() {
   leaveStream();
   leaveStream = follow(after, {
     told,
-    gap: () => catchUp().catch((problem) => { state.trouble = problem; draw(); }),
+    gap: () => catchUp().catch(failed),
     state: (line) => {
       const back = line === "live" && state.line === "lost";
       state.line = line;
       // What changes without a line in the journal may have changed meanwhile.
-      if (back) refresh("accounts", "halts", "proposals", "queue", "health", "runs");
+      if (back) {
+        const previews = Object.keys(state.previews).map((id) => `preview:${id}`);
+        refresh("accounts", "halts", "proposals", "queue", "health", "runs", ...previews);
+      }
       draw();
     },
   });
@@ -144,7 +147,7 @@ document.addEventListener("click", async (event) => {
 
 document.addEventListener("change", async (event) => {
   if (event.target.dataset.change !== "history-account") return;
-  state.runs.account = event.target.value;
+  Object.assign(state.runs, { account: event.target.value, items: [], before: null });
   refresh("runs");
   await openHistory();
 });
@@ -154,6 +157,29 @@ window.addEventListener("hashchange", async () => {
   window.scrollTo(0, 0);
   requestAnimationFrame(() => root.querySelector("h1")?.focus({ preventScroll: true }));
 });
+
+/** Milliseconds a page may be out of sight before it lets go of its line: browsers have six. */
+const PATIENCE = 30_000;
+let unseen = 0;
+let away = false;
+
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(unseen);
+  if (document.hidden) {
+    unseen = setTimeout(() => {
+      away = true;
+      leaveStream();
+    }, PATIENCE);
+  } else if (away) {
+    away = false;
+    if (state.session) catchUp().then(arrive, failed);
+  }
+});
+
+function failed(problem) {
+  state.trouble = problem;
+  draw();
+}
 
 onChange(draw);
 onLoggedOut(showLogin);

@@ -1,7 +1,7 @@
 // The first page: what waits for a person, the accounts, what happens.
 
 import { bars } from "./bar.js";
-import { h, prose } from "./dom.js";
+import { guarded, h, prose } from "./dom.js";
 import { ago, brief, clock, money, percent, plural, until } from "./format.js";
 import { button, link, pill, when } from "./frame.js";
 import { fact, gist, planTable } from "./plan.js";
@@ -33,7 +33,7 @@ export function attention(only = "") {
 
 export function proposal(found) {
   const { account_id: id, plan_hash: hash, plan } = found;
-  return h("article", { class: "card ask", "data-key": `ask-${id}` },
+  return h("article", { class: "card ask", "data-key": `ask-${id}-${hash}` },
     h("header", null,
       h("h3", null, link(id, "account", id), " asks before it trades"),
       found.approved_at
@@ -81,7 +81,8 @@ function accounts() {
     return h("p", { class: "empty card" }, "No account yet. Put one into accounts.yaml, check it with ",
       h("code", null, "rebalancer config check"), ", then reload the API.");
   }
-  return h("section", { class: "accounts", "aria-label": "Accounts", "data-key": "accounts" }, state.accounts.map(card));
+  return h("section", { class: "accounts", "aria-label": "Accounts", "data-key": "accounts" },
+    state.accounts.map((one) => guarded(() => card(one))));
 }
 
 export function standingPill(one) {

@@ -87,7 +87,7 @@ function ordersTable(orders) {
           h("th", { scope: "row" }, h("span", { class: order.action === "BUY" ? "buy" : "sell" }, order.action === "BUY" ? "Buy " : "Sell ", shares(order.quantity)), " ", order.symbol),
           h("td", { class: "num wide" }, order.limit_price ? price(order.limit_price) : order.order_type),
           h("td", null, pill(order.status, ORDER_TONES[order.status]), order.reason && h("span", { class: "muted reason" }, ` ${order.reason}`)),
-          h("td", { class: "num" }, `${shares(order.filled)} of ${shares(order.quantity)}`, fills(order)),
+          h("td", { class: "num" }, Number(order.filled) < Number(order.quantity) ? `${shares(order.filled)} of ${shares(order.quantity)}` : shares(order.filled), fills(order)),
           h("td", { class: "num" }, Number(order.avg_price) ? price(order.avg_price) : "–"),
           h("td", { class: "num wide" }, commission(order)))))));
 }

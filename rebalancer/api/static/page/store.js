@@ -1,7 +1,7 @@
 // What the page knows, and how it keeps up: everything once, then what a line of the journal
 // says has changed.
 
-import { at, get } from "./api.js";
+import { at, get, part } from "./api.js";
 import { ENDINGS } from "./words.js";
 
 export const state = {
@@ -66,12 +66,16 @@ const PARTS = {
   },
   runs: async () => {
     const found = await get(`/runs?limit=${SHOWN}${chosen()}`);
-    state.runs = { ...state.runs, ...found };
+    // Older pages that were asked for stay.
+    const oldest = found.items.at(-1)?.seq ?? 0;
+    const older = state.runs.items.filter((run) => run.seq < oldest);
+    state.runs.items = [...found.items, ...older];
+    if (!older.length) state.runs.before = found.before;
   },
 };
 
 const chosen = () =>
-  state.runs.account ? `&account=${encodeURIComponent(state.runs.account)}` : "";
+  state.runs.account ? `&account=${part(state.runs.account)}` : "";
 
 async function detail(id) {
   state.details[id] = await get(at`/accounts/${id}`);
@@ -81,20 +85,32 @@ async function detail(id) {
 export async function load() {
   const lines = await get(`/journal?limit=${KEPT}`);
   state.journal = lines.items.reverse();
-  await Promise.all(Object.values(PARTS).map((part) => part()));
-  await Promise.all(state.accounts.map((one) => detail(one.account_id)));
+  await lookAt(Object.keys(PARTS));
+  await lookAt(state.accounts.map((one) => `account:${one.account_id}`));
   state.loaded = true;
-  state.trouble = null;
   changed();
   return lines.after;
 }
+
+/** Part -> why it could not be had when it was last asked for. */
+const failing = new Map();
+
+/** What cannot be had is told; the rest is shown all the same, and the switch with it. */
+async function lookAt(parts) {
+  const found = await Promise.allSettled(parts.map(look));
+  found.forEach(({ reason }, i) => (reason ? failing.set(parts[i], reason) : failing.delete(parts[i])));
+  state.trouble = [...failing.values()][0] ?? null;
+}
+
+/** What has to be asked for again. */
+export const lacking = () => [...failing.keys()];
 
 const due = new Set();
 let running = false;
 
 /** Look again at these parts, soon; `account:ID`, `story` and `series:ID` are parts, too. */
 export function refresh(...parts) {
-  parts.forEach((part) => due.add(part));
+  parts.forEach((one) => due.add(one));
   if (!running) run();
 }
 
@@ -105,19 +121,15 @@ async function run() {
     await new Promise((done) => setTimeout(done, 120));
     const parts = [...due];
     due.clear();
-    try {
-      await Promise.all(parts.map(look));
-      state.trouble = null;
-    } catch (problem) {
-      state.trouble = problem;
-    }
+    await lookAt(parts);
     changed();
   }
   running = false;
 }
 
-function look(part) {
-  const [name, id] = part.split(/:(.*)/s);
+async function look(what) {
+  const [name, id] = what.split(/:(.*)/s);
+  if (name === "preview") return preview(id);
   if (name === "account") return account(id) ? detail(id) : null;
   if (name === "series") return series(id);
   if (name === "story") return story(state.story?.event_id);
@@ -134,23 +146,33 @@ export function told(entry) {
     parts.push("runs");
     if (state.series[entry.account_id]) parts.push(`series:${entry.account_id}`);
   }
-  if (state.story?.event_id === entry.event_id) {
-    state.story.journal.push(entry);
+  if (state.story && state.story.event_id === entry.event_id) {
+    if (!state.story.journal.some((line) => line.id === entry.id)) state.story.journal.push(entry);
     if (ENDINGS.has(entry.kind)) parts.push("story");
   }
-  previewed(entry);
+  if (state.previews[entry.account_id] && ENDINGS.has(entry.kind)) {
+    parts.push(`preview:${entry.account_id}`);
+  }
   refresh(...parts);
   changed();
 }
 
-/** What came of a preview: its plan stands in the line that says it is completed. */
-function previewed(entry) {
-  const asked = Object.values(state.previews).find((one) => one.event_id === entry.event_id);
-  if (!asked) return;
-  if (entry.kind === "completed") Object.assign(asked, { at: entry.at, plan: entry.data.plan });
-  if (entry.kind === "merged" && entry.data.into) asked.event_id = entry.data.into;
-  if (["dead", "retrying", "delayed", "removed"].includes(entry.kind)) {
-    asked.trouble = entry.data.error ?? entry.data.reason ?? "It was removed.";
+/** What came of a preview, if anything has yet. */
+async function preview(id) {
+  const asked = state.previews[id];
+  if (!asked || asked.plan) return;
+  let found;
+  try {
+    found = await get(at`/queue/events/${asked.event_id}`);
+  } catch (problem) {
+    if (problem.status !== 404) throw problem;
+    asked.trouble = "It was removed.";
+    return;
+  }
+  const { outcome, event } = found;
+  if (outcome?.plan) Object.assign(asked, { plan: outcome.plan, at: found.at, trouble: "" });
+  else if (["dead", "delayed", "retrying"].includes(found.state)) {
+    asked.trouble = [found.reason, found.error, event?.last_error].find(Boolean) ?? found.state;
   }
 }
 
@@ -166,7 +188,7 @@ export async function story(id) {
 }
 
 export async function series(id) {
-  const found = await get(`/runs?limit=${CHARTED}&account=${encodeURIComponent(id)}`);
+  const found = await get(`/runs?limit=${CHARTED}&account=${part(id)}`);
   state.series[id] = found.items;
   changed();
 }
