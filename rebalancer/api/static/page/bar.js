@@ -101,7 +101,7 @@ export function holdingsTable(shown, money) {
       null,
       h("thead", null, h("tr", null,
         head.map((name, i) => h("th", { scope: "col", class: (i ? "num" : "") + (i === 2 || i === 3 ? " wide" : "") }, name)),
-        h("th", { scope: "col", class: "bar-cell" }, "Drift against band"),
+        h("th", { scope: "col", class: "bar-cell" }, "Drift"),
         h("th", { scope: "col", class: "num wide" }, "Off by"))),
       h("tbody", null, rows.map((row) =>
         h("tr", { "data-key": row.symbol },

@@ -32,7 +32,7 @@ export const price = (text) => (known(text) ? number(2).format(Number(text)) : N
 
 /** A fraction of 1 as percent. */
 export const percent = (text, digits = 2) =>
-  known(text) ? `${number(digits).format(Number(text) * 100)} %` : NOTHING;
+  known(text) ? `${number(digits).format(Number(text) * 100)}%` : NOTHING;
 
 /** A difference of two fractions in percentage points, with its sign. */
 export function points(fraction, digits = 2) {
