@@ -6,7 +6,7 @@ All of them are real processes, or threads with a real wire, and work for all te
 from __future__ import annotations
 
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -193,12 +193,8 @@ def _processor(server: Server, sim: SimThread) -> Iterator[None]:
     try:
         yield
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(DEADLINE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 @contextmanager
@@ -221,7 +217,7 @@ def stage(folder: Path, redis: RedisServer) -> Iterator[Stage]:
 def chromium(playwright: Playwright) -> Browser:
     """Debian's browser, without what it would tell or ask the world."""
     return playwright.chromium.launch(
-        executable_path="/usr/bin/chromium",
+        executable_path=shutil.which("chromium"),
         args=[
             "--no-sandbox",
             "--disable-gpu",

@@ -24,7 +24,7 @@ export const when = (at, text) => h("time", { datetime: machine(at) }, text);
 export const pill = (text, tone = "") => h("span", { class: `pill ${tone}` }, text);
 
 function lineSign() {
-  const lost = state.line === "lost" || state.trouble;
+  const lost = state.line === "lost" || state.trouble?.status === 0;
   const text = lost ? "Disconnected" : state.line === "live" ? "Live" : "Connecting";
   return h("span", { class: `wire ${lost ? "bad" : state.line === "live" ? "good" : ""}`, role: "status" }, text);
 }
@@ -66,7 +66,7 @@ export function trouble() {
   const problem = state.trouble;
   if (!problem) return null;
   return h("p", { class: "trouble", role: "alert" },
-    h("strong", null, "What you see may be old. "), prose(problem.message), " ", prose(problem.remedy));
+    state.loaded && h("strong", null, "What you see may be old. "), prose(problem.message), " ", prose(problem.remedy));
 }
 
 const PARTS = { dead_letter: "dead letter" };

@@ -60,12 +60,14 @@ let drawing = 0;
 function draw() {
   drawing ||= requestAnimationFrame(() => {
     drawing = 0;
-    if (!state.session || !state.loaded) return;
+    if (!state.session) return;
     const { page, id } = where();
     const fresh = h("div", { id: "page" },
       h("a", { class: "skip", href: "#main", "data-do": "skip" }, "To the content"),
       header(page.place),
-      h("main", { id: "main", tabindex: -1 }, trouble(), banner(), health(), h("div", { "data-key": location.hash || "#/", class: "view" }, guarded(() => page.view(id)))));
+      h("main", { id: "main", tabindex: -1 }, trouble(), ...(state.loaded
+        ? [banner(), health(), h("div", { "data-key": location.hash || "#/", class: "view" }, guarded(() => page.view(id)))]
+        : [h("p", { "data-key": "loading", class: "empty" }, "Loading…")])));
     morph(root, fresh);
     const stopped = state.halts.some((halt) => halt.scope === "all") ? "Halted · " : "";
     document.title = `${stopped}${id || page.title} · Rebalancer`;
@@ -88,11 +90,12 @@ let looking = 0;
 
 async function begin(found) {
   state.session = found;
+  draw(); // the switch first, whatever becomes of the rest
   try {
     await catchUp();
   } catch (problem) {
-    root.replaceChildren(h("main", { class: "alone" }, h("p", { class: "trouble card", role: "alert" }, h("strong", null, prose(problem.message)), " ", prose(problem.remedy))));
-    setTimeout(() => begin(found), LOOK);
+    failed(problem);
+    setTimeout(() => state.session && begin(found), LOOK);
     return;
   }
   looking ||= setInterval(() => state.session && !away && refresh("health", "queue", "halts", ...lacking()), LOOK);
