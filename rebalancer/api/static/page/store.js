@@ -136,22 +136,34 @@ async function look(what) {
   return PARTS[name]();
 }
 
+/** Kind of line -> what is looked at again beside the queue; `account` is the line's own. */
+const TOUCHED = {
+  halt: ["halts", "accounts"],
+  resume: ["halts", "accounts"],
+  held: ["halts", "accounts", "account"],
+  accepted: ["halts", "accounts", "account"],
+  proposed: ["proposals"],
+  approved: ["proposals"],
+  rejected: ["proposals"],
+};
+const ENDED = ["accounts", "account", "proposals", "runs", "series", "preview"];
+
+function touched({ kind, account_id: id }) {
+  const parts = ENDINGS.has(kind) ? ENDED : (TOUCHED[kind] ?? []);
+  const wanted = { account: true, series: state.series[id], preview: state.previews[id] };
+  return parts
+    .filter((part) => !(part in wanted) || (id && wanted[part]))
+    .map((part) => (part in wanted ? `${part}:${id}` : part));
+}
+
 /** One more line of the journal. */
 export function told(entry) {
   if (state.journal.some((line) => line.id === entry.id)) return;
   state.journal = [entry, ...state.journal].slice(0, KEPT);
-  const parts = ["queue", "accounts", "halts", "proposals"];
-  if (entry.account_id) parts.push(`account:${entry.account_id}`);
-  if (ENDINGS.has(entry.kind)) {
-    parts.push("runs");
-    if (state.series[entry.account_id]) parts.push(`series:${entry.account_id}`);
-  }
+  const parts = ["queue", ...touched(entry)];
   if (state.story && state.story.event_id === entry.event_id) {
     if (!state.story.journal.some((line) => line.id === entry.id)) state.story.journal.push(entry);
     if (ENDINGS.has(entry.kind)) parts.push("story");
-  }
-  if (state.previews[entry.account_id] && ENDINGS.has(entry.kind)) {
-    parts.push(`preview:${entry.account_id}`);
   }
   refresh(...parts);
   changed();
