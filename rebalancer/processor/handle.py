@@ -33,7 +33,7 @@ from rebalancer.processor.reading import (
     read_cleared,
     read_planned_around,
 )
-from rebalancer.processor.record_json import seen_json
+from rebalancer.processor.record_json import named_json, seen_json
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle_unfinished
 from rebalancer.processor.taxes import planner
@@ -64,7 +64,7 @@ async def handle(run: Run) -> Result:
 
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
-    target = run.portfolio.target()
+    target = await run.portfolio.target()
     run.record.target, run.record.policy = target, run.portfolio.policy
     instruments = await _targeted(run, target)
     require_open(run, instruments.values())
@@ -106,7 +106,7 @@ async def rebalance(run: Run) -> Result:
     run.record.account_after, run.record.reached = account, reached
     await _save(run, account, reached)
     result = {
-        "target": {"source": first.target.source, "hash": target.hash},
+        "target": named_json(first.target),
         "plan": found,
         "checks": report.checks_json(run.tally.checks),
         "settled": report.reports_json(settled),
@@ -123,13 +123,13 @@ async def rebalance(run: Run) -> Result:
 
 async def preview(run: Run) -> Result:
     """Plan exactly as ``rebalance`` would, and send nothing; markets may be closed."""
-    target = run.portfolio.target()
+    target = await run.portfolio.target()
     plans = await planner(run, target, await _targeted(run, target))
     account = await read_planned_around(run, plans.priced)
     planned, found = await vetted(run, plans.plan(account), account)
     await _save(run, account, planned)
     return {
-        "target": {"source": planned.target.source, "hash": target.hash},
+        "target": named_json(planned.target),
         "plan": found,
         "account": report.account_json(account),
     }

@@ -96,6 +96,8 @@ def keys_table(kind: Any, but: tuple[str, ...] = ()) -> str:
 
 _SHOWN = {
     "enabled": "`true`",
+    "PolicyKeys.targets_sum": "`cash`",
+    "AccountKeys.targets_sum": "`cash`",
     "no_buy": "`false`",
     "no_sell": "`false`",
     "time_zone": "`America/New_York`",

@@ -1,0 +1,10 @@
+"""Targets at the moment of an event: files read anew, URLs asked, holdings counted.
+
+``http.py``      one GET: bounded in time and size, to one host, with a version
+``bodies.py``    from a body to weights
+``resolve.py``   an account's tree, fetched and grown
+``holdings.py``  which positions a replacement set replaces
+``story.py``     all that as JSON, for people and programs
+
+The files are settings': see ``settings/sources.py`` and ``settings/models.py``.
+"""

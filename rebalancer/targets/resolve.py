@@ -1,0 +1,76 @@
+"""An account's target as it is now: files read, URLs asked, models put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rebalancer.core.target import Target
+from rebalancer.errors import RebalancerError
+from rebalancer.settings import AccountSettings
+from rebalancer.settings.credentials import Credentials
+from rebalancer.settings.models import (
+    Definition,
+    Fetched,
+    Node,
+    Wanted,
+    grow,
+    target_of,
+)
+
+#: Versions that are remembered; far more than anybody has models.
+_MOST = 256
+
+
+@dataclass(slots=True)
+class Fetcher:
+    """Asks URLs, and remembers which version each gave last."""
+
+    #: ``CREDENTIALS_DIRECTORY`` in it is systemd's.
+    environ: Mapping[str, str]
+    _known: dict[Wanted, Fetched] = field(default_factory=dict)
+
+    async def fetch(self, wanted: Wanted, folder: Path) -> Fetched | RebalancerError:
+        """What a URL says now, or why that is not known; ``folder`` may have the secret."""
+        from rebalancer.targets import http  # noqa: PLC0415 - few processors need it
+
+        try:
+            name = wanted.source.credential
+            secret = Credentials.of(folder, self.environ).read(name) if name else ""
+            found = await http.fetch(wanted, secret, self._known.get(wanted))
+        except RebalancerError as error:
+            return error
+        self._known.pop(wanted, None)
+        if found.etag:
+            self._known[wanted] = found
+            if len(self._known) > _MOST:
+                del self._known[next(iter(self._known))]
+        return found
+
+
+async def tree(definition: Definition, fetcher: Fetcher) -> Node:
+    """The tree of a target; what is wrong with it stands in its nodes."""
+    root = grow(definition)
+    wanted = _wanted(root)
+    if not wanted:
+        return root
+    asking = (fetcher.fetch(one, definition.folder) for one in wanted)
+    answers = await asyncio.gather(*asking)
+    return grow(definition, dict(zip(wanted, answers, strict=True)))
+
+
+async def target(account: AccountSettings, fetcher: Fetcher) -> Target:
+    """What an account should hold now.
+
+    Raises:
+        PermanentError: nobody said, or what they said is wrong.
+        RetryableError: a file or a URL cannot be read now.
+    """
+    found = account.definition()
+    return found if isinstance(found, Target) else target_of(found, await tree(found, fetcher))
+
+
+def _wanted(root: Node) -> tuple[Wanted, ...]:
+    return tuple(dict.fromkeys(n.wanted for n in root.walk() if n.wanted is not None))
