@@ -24,6 +24,9 @@ from rebalancer.settings.sources import STRATEGY, Api, Json, Mix, ModelFile, Sou
 if TYPE_CHECKING:
     from rebalancer.settings.accounts import Strategy
 
+#: Models in models: far beyond what anybody means.
+_DEEPEST = 100
+
 
 class Wanted(NamedTuple):
     """What is to be fetched: once for a tree, wherever it stands in it."""
@@ -221,6 +224,8 @@ class _Grower:
         chain: tuple[str, ...],
     ) -> Node:
         chain = (*chain, bare.name.removeprefix("strategy "))
+        if len(chain) > _DEEPEST:
+            raise ConfigError(f"{bare.name}: models more than {_DEEPEST} deep")
         nodes = []
         shares = _held_to(parts, rule, bare)
         for name, share in shares.items():

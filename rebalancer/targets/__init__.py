@@ -4,7 +4,8 @@
 ``bodies.py``    from a body to weights
 ``resolve.py``   an account's tree, fetched and grown
 ``holdings.py``  which positions a replacement set replaces
-``story.py``     all that as JSON, for people and programs
+``drift.py``     how far holdings are from a target
+``story.py``     a target with its whole tree as JSON
 
 The files are settings': see ``settings/sources.py`` and ``settings/models.py``.
 """
