@@ -31,11 +31,10 @@ from rebalancer.settings.kinds import (
     text,
 )
 from rebalancer.settings.models import Definition, grow, target_of
-from rebalancer.settings.policy import ORDER_TYPES, PolicyKeys
+from rebalancer.settings.policy import ORDER_TYPES, PolicyKeys, SumRule
 from rebalancer.settings.problems import Problem, did_you_mean
 from rebalancer.settings.rails import symbol_list
 from rebalancer.settings.sources import Source, Weights, source
-from rebalancer.settings.targets import SumRule
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -19,6 +19,7 @@ from rebalancer.core.target import Origin, Substitute, Target
 from rebalancer.errors import ConfigError, PermanentError, RebalancerError
 from rebalancer.settings import symbols, targets
 from rebalancer.settings.model_files import read_model
+from rebalancer.settings.policy import SumRule
 from rebalancer.settings.sources import STRATEGY, Api, Json, Mix, ModelFile, Source, Weights
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Definition:
     name: str
     strategy_name: str
     source: Source
-    rule: targets.SumRule
+    rule: SumRule
     strategies: Mapping[str, Strategy]
     #: The folder of accounts.yaml, and its name.
     folder: Path
@@ -169,7 +170,7 @@ class _Grower:
         self,
         name: str,
         source: Source,
-        rule: targets.SumRule,
+        rule: SumRule,
         strategy: str,
         chain: tuple[str, ...],
     ) -> Node:
@@ -183,7 +184,7 @@ class _Grower:
         self,
         bare: Node,
         source: Source,
-        rule: targets.SumRule,
+        rule: SumRule,
         strategy: str,
         chain: tuple[str, ...],
     ) -> Node:
@@ -220,7 +221,7 @@ class _Grower:
         self,
         bare: Node,
         parts: Mapping[str, Decimal],
-        rule: targets.SumRule,
+        rule: SumRule,
         chain: tuple[str, ...],
     ) -> Node:
         chain = (*chain, bare.name.removeprefix("strategy "))
@@ -265,9 +266,7 @@ _KINDS: Mapping[type, str] = {
 }
 
 
-def _held_to(
-    values: Mapping[str, Decimal], rule: targets.SumRule, node: Node
-) -> Mapping[str, Decimal]:
+def _held_to(values: Mapping[str, Decimal], rule: SumRule, node: Node) -> Mapping[str, Decimal]:
     if wrong := targets.wrong_sum(values.values(), rule):
         found, expected = wrong
         place = f" ({node.location})" if node.kind != "inline" else ""

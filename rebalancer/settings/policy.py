@@ -9,8 +9,9 @@ from typing import Literal, get_args
 from rebalancer.core.policy import OrderType, Policy, Urgency
 from rebalancer.settings.kinds import boolean, integer, key, number, one_of, percent
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
-from rebalancer.settings.targets import SumRule
 
+#: A sum other than 1 is refused, leaves cash (and above 1 is refused), or is scaled to 1.
+SumRule = Literal["refuse", "cash", "normalise"]
 ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)
 
 

@@ -7,17 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, localcontext
 from types import MappingProxyType
-from typing import Literal
 
 from rebalancer.settings import symbols
 from rebalancer.settings.document import BadValueError, Item
 from rebalancer.settings.kinds import gather, key, number, section
+from rebalancer.settings.policy import SumRule
 from rebalancer.settings.problems import Problem
 
 #: Weights may miss 1 by so much through rounding when they were written.
 TOLERANCE = Decimal("1e-6")
-#: A sum other than 1 is refused, leaves cash (and above 1 is refused), or is scaled to 1.
-SumRule = Literal["refuse", "cash", "normalise"]
 
 _WEIGHT = re.compile(r"(\d{1,3}(?:\.\d{0,20})?|\.\d{1,20})(\s*%)?", re.ASCII)
 

@@ -15,10 +15,10 @@ from rebalancer.settings.accounts import AccountsFile, place_of
 from rebalancer.settings.credentials import Credentials
 from rebalancer.settings.document import Item
 from rebalancer.settings.models import Definition, Node, NotFetchedError, grow
-from rebalancer.settings.policy import PolicyKeys
+from rebalancer.settings.policy import PolicyKeys, SumRule
 from rebalancer.settings.problems import InvalidSettingsError, Problem
 from rebalancer.settings.sources import Weights
-from rebalancer.settings.targets import SumRule, wrong_sum
+from rebalancer.settings.targets import wrong_sum
 
 
 def wrong_sums(root: Item, listed: AccountsFile, defaults: PolicyKeys) -> list[Problem]:

@@ -64,8 +64,6 @@ def weights_server() -> Iterator[WeightsServer]:
     waits: list[threading.Event] = []
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def do_GET(self) -> None:
             found = Asked(self.path, {k.lower(): v for k, v in self.headers.items()})
             state.asked.append(found)
@@ -73,7 +71,6 @@ def weights_server() -> Iterator[WeightsServer]:
             if answer.wait is not None:
                 waits.append(answer.wait)
                 answer.wait.wait()
-            self.close_connection = True
             with contextlib.suppress(OSError):
                 self.send_response(answer.status)
                 headers = {"Content-Length": str(len(answer.body)), **answer.headers}
@@ -87,7 +84,6 @@ def weights_server() -> Iterator[WeightsServer]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
     state.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
