@@ -20,7 +20,7 @@ from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
 from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.core.target import Target
-from rebalancer.errors import PermanentError, RetryableError
+from rebalancer.errors import PermanentError, RebalancerError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor import report
@@ -64,7 +64,7 @@ async def handle(run: Run) -> Result:
 
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
-    target = await run.portfolio.target()
+    target = await _target(run)
     run.record.target, run.record.policy = target, run.portfolio.policy
     instruments = await _targeted(run, target)
     require_open(run, instruments.values())
@@ -191,6 +191,19 @@ RECIPES: Mapping[str, Callable[[Run], Awaitable[Result]]] = {
     "cancel-orders": cancel_orders,
     "settle-orders": settle_orders,
 }
+
+
+async def _target(run: Run) -> Target:
+    """Return the target as it is now.
+
+    If it cannot be had, orders of an earlier attempt are settled all the same: they must not
+    work on unseen until a server that has the weights comes back.
+    """
+    try:
+        return await run.portfolio.target()
+    except RebalancerError:
+        await settle_unfinished(run)
+        raise
 
 
 async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:

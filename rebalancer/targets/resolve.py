@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rebalancer.core.policy import Policy
 from rebalancer.core.target import Target
-from rebalancer.errors import RebalancerError
-from rebalancer.settings import AccountSettings
+from rebalancer.errors import PermanentError, RebalancerError
+from rebalancer.settings import AccountSettings, symbols
 from rebalancer.settings.credentials import Credentials
 from rebalancer.settings.models import (
     Definition,
@@ -69,7 +70,23 @@ async def target(account: AccountSettings, fetcher: Fetcher) -> Target:
         RetryableError: a file or a URL cannot be read now.
     """
     found = account.definition()
-    return found if isinstance(found, Target) else target_of(found, await tree(found, fetcher))
+    if isinstance(found, Target):
+        return found
+    wanted = target_of(found, await tree(found, fetcher))
+    _require_one_spelling(account.policy(), wanted)
+    return wanted
+
+
+def _require_one_spelling(policy: Policy, wanted: Target) -> None:
+    """Raise ``PermanentError`` for a bound in other words than the target: it binds nothing."""
+    allowed = policy.limits.allowed_symbols or ()
+    for symbol in wanted.weights:
+        for name in (*policy.bounds, *allowed):
+            if name != symbol and symbols.same(name, symbol) and name not in wanted.weights:
+                raise PermanentError(
+                    f"{wanted.source}: the target's {symbol} is {name} in bounds, no_sell or "
+                    f"allowed_symbols, which would not hold for it; spell both alike"
+                )
 
 
 def _wanted(root: Node) -> tuple[Wanted, ...]:

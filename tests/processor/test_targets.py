@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from rebalancer.queue import history
+from rebalancer.core.order import Intent, Order
+from rebalancer.queue import codec, history, keys, moves
+from rebalancer.queue.move import command
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.rehearsal import replay
 from rebalancer.sim.world import AccountSpec, Holding, Listing
@@ -120,6 +122,30 @@ async def test_a_url_that_fails_is_asked_again_and_only_then_followed(
     records = [link.record for link in await system.queue.run(history.oldest(limit=10))]
     told = [r["target"] and r["target"]["origins"] for r in records if r is not None]
     assert [origins and origins[0]["etag"] for origins in told] == ['"1"', None, '"2"']
+
+
+async def test_orders_of_an_earlier_attempt_are_settled_whatever_the_server_says(
+    system: System, server: WeightsServer
+) -> None:
+    system.accounts = following(f"{{api: {{url: '{server.url}'}}}}")
+    server.says(Answer(503))
+    order = Order("rb:earlier:1:SPY", "DU1000001", "SPY", SPY, "BUY", 1, "MKT", None)
+    left = codec.dumps(Intent(order, "earlier", 1, time.time() - 60))
+    key = keys.intents("DU1000001")
+    await system.queue.run(command("HSET", key, "rb:earlier:1:SPY", left, parse=int))
+    async with system.processor():
+        await system.until("retrying", await system.enqueue())
+    assert await system.queue.run(moves.open_intents("DU1000001")) == ()
+
+
+async def test_a_bound_that_a_fetched_symbol_would_slip_past_is_an_error(
+    system: System, server: WeightsServer
+) -> None:
+    system.accounts = following(f"{{api: {{url: '{server.url}'}}}}", "no_sell: [BRK.B]")
+    server.says(allocations({"BRK B": 1}))
+    async with system.processor():
+        dead = await system.until("dead", await system.enqueue())
+    assert "the target's BRK B is BRK.B in bounds" in dead.data["reason"]
 
 
 # Replaced holdings -------------------------------------------------------------------------

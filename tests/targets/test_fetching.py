@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import subprocess
+import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -237,6 +239,32 @@ async def test_systemds_credential_comes_first(server: WeightsServer, tmp_path: 
     fetcher = Fetcher({"CREDENTIALS_DIRECTORY": str(tmp_path / "held")})
     await fetcher.fetch(api(server, credential="k"), tmp_path)
     assert server.asked[0].headers["x-api-key"] == "systemd"
+
+
+def test_no_log_shows_a_secret_at_any_level(server: WeightsServer, tmp_path: Path) -> None:
+    server.says(allocations(GOOD))
+    (tmp_path / "k").write_text("s3cret-key\n")
+    program = f"""
+import asyncio, logging, pathlib
+from rebalancer import logs
+from rebalancer.settings.models import Wanted
+from rebalancer.settings.sources import Json
+from rebalancer.targets.resolve import Fetcher
+logs.setup("debug", "text")
+logging.getLogger("a").debug("it logs")
+url = "{server.url}/?key=s3cret-in-url"
+source = Json(url, "$.data.allocations[*]", "$.symbol", "$.allocation", False,
+              (("A", "{{credential}}"),), "k")
+found = asyncio.run(Fetcher({{}}).fetch(Wanted(source, "m"), pathlib.Path("{tmp_path}")))
+print(found.weights)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "VTI" in ran.stdout
+    assert "it logs" in ran.stderr
+    assert "s3cret" not in ran.stderr
+    assert server.asked[0].headers["a"] == "s3cret-key"
 
 
 @pytest.mark.parametrize("content", ["", "\n", "a\nb\n", "schlüssel\n", "a\tb\n"])
