@@ -93,9 +93,7 @@ def of_class(cls: type) -> Schema:
     hints = get_type_hints(cls)
     properties: Schema = {}
     required = []
-    for field in dataclasses.fields(cls):
-        if "kind" not in field.metadata:
-            continue
+    for field in _keys(cls):
         inner = of_type(hints[field.name])
         if field.default == "" or dataclasses.is_dataclass(field.default):
             inner = {"anyOf": [inner, {"type": "null"}]}
@@ -128,9 +126,13 @@ def of_type(hint: Any) -> Schema:  # noqa: PLR0911 - one return for each kind
         return {"anyOf": [{"type": "array", "items": one}, one]}
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {"type": "object", "additionalProperties": of_type(parts[1])}
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and _keys(hint):
         return of_class(hint)
     return {}
+
+
+def _keys(cls: type) -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(cls) if "kind" in field.metadata]
 
 
 def accounts() -> Schema:
