@@ -144,7 +144,7 @@ def target_of(definition: Definition, root: Node) -> Target:
     return Target(
         weights,
         source,
-        origins=tuple(node.origin for node in root.walk() if not node.parts),
+        origins=tuple(node.origin for node in root.walk() if node.kind != "models"),
         replacements={r.source: Substitute(r.target, r.scale) for r in definition.replacements},
         substitutes=_substitutes(weights, definition.instead),
     )

@@ -53,13 +53,15 @@ class Fetcher:
 
 async def tree(definition: Definition, fetcher: Fetcher) -> Node:
     """The tree of a target; what is wrong with it stands in its nodes."""
-    root = grow(definition)
-    wanted = _wanted(root)
-    if not wanted:
-        return root
-    asking = (fetcher.fetch(one, definition.folder) for one in wanted)
-    answers = await asyncio.gather(*asking)
-    return grow(definition, dict(zip(wanted, answers, strict=True)))
+    answers: dict[Wanted, Fetched | RebalancerError] = {}
+    while True:
+        root = grow(definition, answers)
+        # More than once only if a file has changed meanwhile and now names further models.
+        missing = [one for one in _wanted(root) if one not in answers]
+        if not missing:
+            return root
+        asking = (fetcher.fetch(one, definition.folder) for one in missing)
+        answers |= dict(zip(missing, await asyncio.gather(*asking), strict=True))
 
 
 async def target(account: AccountSettings, fetcher: Fetcher) -> Target:

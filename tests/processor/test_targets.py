@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,8 +21,10 @@ from rebalancer.queue import codec, history, keys, moves
 from rebalancer.queue.move import command
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.rehearsal import replay
+from rebalancer.sim.vocabulary import Fault
 from rebalancer.sim.world import AccountSpec, Holding, Listing
-from tests.processor.system import DEADLINE, System
+from tests.processor.programs import process
+from tests.processor.system import DEADLINE, System, eventually
 from tests.support.redis_server import RedisServer
 from tests.support.sim_gateway import SPY, sim_gateway, small_world
 from tests.support.weights_server import (
@@ -122,6 +127,37 @@ async def test_a_url_that_fails_is_asked_again_and_only_then_followed(
     records = [link.record for link in await system.queue.run(history.oldest(limit=10))]
     told = [r["target"] and r["target"]["origins"] for r in records if r is not None]
     assert [origins and origins[0]["etag"] for origins in told] == ['"1"', None, '"2"']
+
+
+async def test_killed_while_it_asks_and_between_two_sets_of_weights(
+    system: System, server: WeightsServer
+) -> None:
+    """Killed before the answer, then with orders under way: the next attempt follows anew."""
+    system.accounts = following(f"{{api: {{url: '{server.url}'}}}}")
+    system.sim.inject(Fault("late_fill", "placeOrder", 0, (("seconds", "0.1"),)))
+    never = threading.Event()
+    server.says(
+        replace(allocations({"SPY": 0.5}), wait=never),
+        allocations({"SPY": 0.5}),
+        allocations({"SPY": 0.2, "BND": 0.3}),
+    )
+    async with process(system) as processor:
+        event = await system.enqueue()
+        await eventually(lambda: server.asked)
+        await processor.end(signal.SIGKILL)
+        never.set()
+        processor.start()
+        await system.until("intents", event)
+        await processor.end(signal.SIGKILL)
+        processor.start()
+        result = await system.result(event)
+    assert len(server.asked) == 3
+    assert system.executed_twice() == []
+    assert system.sim.exchange.open_orders() == ()
+    lines = {line["symbol"]: line for line in result["plan"]["lines"]}
+    assert Decimal(lines["SPY"]["target_weight"]) == Decimal("0.2")
+    assert system.bought()["BND"] > 0
+    assert Decimal(result["drift_reached"]) < Decimal("0.01")
 
 
 async def test_orders_of_an_earlier_attempt_are_settled_whatever_the_server_says(

@@ -194,10 +194,14 @@ def test_a_model_in_a_file(etc: Etc, name: str, content: str) -> None:
 def test_a_file_may_be_a_mix_of_strategies(etc: Etc) -> None:
     (etc.path / "m.yaml").write_text("models: {us: 50%, bonds: 50%}\n")
     etc.write(accounts=MIX.replace("{models: {equity: 70%, bonds: 30%}}", "{file: m.yaml}"))
-    assert etc.load().accounts["DU1"].target().weights == {
-        "VTI": Decimal("0.5"),
-        "BND": Decimal("0.5"),
-    }
+    target = etc.load().accounts["DU1"].target()
+    assert target.weights == {"VTI": Decimal("0.5"), "BND": Decimal("0.5")}
+    kinds = [(origin.kind, origin.location) for origin in target.origins]
+    assert kinds == [
+        ("file", "m.yaml"),
+        ("inline", "accounts.yaml"),
+        ("inline", "accounts.yaml"),
+    ]
 
 
 def test_a_circle_through_a_file_is_found(etc: Etc) -> None:
