@@ -87,6 +87,7 @@ FINAL = [
     ),
     (Answer(302, headers={"Location": "https://127.0.0.1/"}), "another place (https://127.0.0"),
     (Answer(302), "another place"),
+    (Answer(302, headers={"Location": "http://[x/"}), "another place, which is no URL"),
     (Answer(302, headers={"Location": "/v1/again"}), "more than 3 redirects"),
     (Answer(body=b"x" * (http.LARGEST + 1)), "a body of more than 1048576 bytes"),
     (
@@ -212,6 +213,17 @@ async def test_a_new_version_without_a_name_is_not_compared_with_the_old_one(
     for _ in range(3):
         await fetcher.fetch(api(server), tmp_path)
     assert "if-none-match" not in server.asked[2].headers
+
+
+@pytest.mark.parametrize("etag", ["\xfc", "x" * 257])
+async def test_a_name_that_could_not_be_sent_back_is_none(
+    server: WeightsServer, tmp_path: Path, etag: str
+) -> None:
+    server.says(allocations(GOOD, ETag=etag))
+    fetcher = Fetcher({})
+    found = [await fetcher.fetch(api(server), tmp_path) for _ in range(2)]
+    assert [isinstance(one, Fetched) and one.etag for one in found] == ["", ""]
+    assert "if-none-match" not in server.asked[1].headers
 
 
 # Secrets -----------------------------------------------------------------------------------
