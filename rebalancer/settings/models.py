@@ -153,12 +153,10 @@ def target_of(definition: Definition, root: Node) -> Target:
 def _substitutes(
     weights: Mapping[str, Decimal], instead: Sequence[targets.Replacement]
 ) -> Mapping[str, Substitute]:
-    return {
-        name: Substitute(one.target, one.scale)
-        for name in weights
-        for one in instead
-        if symbols.same(one.source, name)
-    }
+    by_source = {one.source: one for one in instead}
+    sources = symbols.Names(by_source)
+    found = {name: by_source[s] for name in weights if (s := sources.find(name)) is not None}
+    return {name: Substitute(one.target, one.scale) for name, one in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +275,13 @@ def _held_to(values: Mapping[str, Decimal], rule: SumRule, node: Node) -> Mappin
 def _added(nodes: Sequence[Node]) -> Mapping[str, Decimal]:
     """What the parts come to; one instrument in several of them adds up."""
     result: dict[str, Decimal] = {}
+    there = symbols.Names()
     for node in nodes:
         for name, weight in node.weights.items():
-            known = next((k for k in result if symbols.same(k, name)), name)
+            known = there.find(name)
+            if known is None:
+                known = name
+                there.add(name)
             result[known] = result.get(known, Decimal(0)) + weight * node.share
     return MappingProxyType(result)
 

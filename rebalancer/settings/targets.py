@@ -88,18 +88,17 @@ def summed(exact: Mapping[str, Decimal], rule: SumRule) -> Mapping[str, Decimal]
 
 def _misspelled(entries: Mapping[str, Item]) -> list[Problem]:
     problems: list[Problem] = []
-    known: list[symbols.Spelling] = []
+    known = symbols.Names()
     for name, item in entries.items():
-        spelling = symbols.parse(name)
-        if spelling is None:
+        if symbols.parse(name) is None:
             capitals = symbols.parse(name.strip().upper())
             hint = f" (did you mean {capitals.text}?)" if capitals else ""
             problems.append(item.problem(f"the symbol '{name}'", symbols.EXPECTED + hint))
             continue
-        if same := next((k for k in known if k.may_be(spelling)), None):
-            again = f"{same.text} again" if same.text == name else f"{same.text} in other words"
+        if same := known.find(name):
+            again = f"{same} again" if same == name else f"{same} in other words"
             problems.append(item.problem(again, "each instrument once"))
-        known.append(spelling)
+        known.add(name)
     return problems
 
 
@@ -139,11 +138,16 @@ def replaced(
     (by scales above 1), all are scaled down alike so that they come to 1.
     """
     result: dict[str, Decimal] = {}
+    by_source = {one.source: one for one in replacements}
+    sources, there = symbols.Names(by_source), symbols.Names()
     for name, share in model.items():
-        one = next((r for r in replacements if symbols.same(r.source, name)), None)
-        held, scaled = (one.target, share * one.scale) if one else (name, share)
-        held = next((known for known in result if symbols.same(known, held)), held)
-        result[held] = result.get(held, Decimal(0)) + scaled
+        source = sources.find(name)
+        one = by_source[source] if source is not None else Replacement(name, name)
+        held = there.find(one.target)
+        if held is None:
+            held = one.target
+            there.add(held)
+        result[held] = result.get(held, Decimal(0)) + share * one.scale
     if sum(result.values(), Decimal(0)) > 1:
         result = _scaled_to_one(result)
     return MappingProxyType(result)

@@ -22,11 +22,13 @@ def weights_in(raw: bytes, source: Api | Json) -> Mapping[str, Decimal]:
     document = _document(raw)
     rows = _allocations(document) if isinstance(source, Api) else _matched(document, source)
     found: dict[str, Decimal] = {}
+    there = symbols.Names()
     for place, symbol, weight in rows:
         if not isinstance(symbol, str) or symbols.parse(symbol) is None:
             raise BodyError(f"{place}: found {_said(symbol)}; expected {symbols.EXPECTED}")
-        if other := next((known for known in found if symbols.same(known, symbol)), None):
+        if other := there.find(symbol):
             raise BodyError(f"{place}: {symbol} is there already, as {other}")
+        there.add(symbol)
         found[symbol] = _weight(place, weight, percent=_percent(source))
     if not found:
         raise BodyError("no positions; expected at least one")

@@ -81,14 +81,15 @@ async def target(account: AccountSettings, fetcher: Fetcher) -> Target:
 
 def _require_one_spelling(policy: Policy, wanted: Target) -> None:
     """Raise ``PermanentError`` for a bound in other words than the target: it binds nothing."""
-    allowed = policy.limits.allowed_symbols or ()
-    for symbol in wanted.weights:
-        for name in (*policy.bounds, *allowed):
-            if name != symbol and symbols.same(name, symbol) and name not in wanted.weights:
-                raise PermanentError(
-                    f"{wanted.source}: the target's {symbol} is {name} in bounds, no_sell or "
-                    f"allowed_symbols, which would not hold for it; spell both alike"
-                )
+    named = (*policy.bounds, *(policy.limits.allowed_symbols or ()))
+    targeted = symbols.Names(wanted.weights)
+    for name in named:
+        symbol = None if name in wanted.weights else targeted.find(name)
+        if symbol is not None:
+            raise PermanentError(
+                f"{wanted.source}: the target's {symbol} is {name} in bounds, no_sell or "
+                f"allowed_symbols, which would not hold for it; spell both alike"
+            )
 
 
 def _wanted(root: Node) -> tuple[Wanted, ...]:
