@@ -69,11 +69,14 @@ def trees(
     warnings: dict[str, Problem] = {}
     credentials = Credentials.of(file.parent, environ)
     for place, definition in _definitions(root, listed, defaults, file):
-        for node in grow(definition).walk():
+        tree = grow(definition)
+        for node in tree.walk():
             if node.error is None or node.kind == "inline":
                 continue
+            # Below the root are strategies, each of which is a root in its turn.
             if isinstance(node.error, NotFetchedError):
-                warnings |= {str(p): p for p in _credential(place, node, credentials)}
+                if node is tree:
+                    warnings |= {str(p): p for p in _credential(place, node, credentials)}
             elif node.kind == "file":
                 warnings |= {str(p): p for p in _problems(place, node.error)}
             else:

@@ -337,8 +337,12 @@ def test_definitions_accepted_without_asking_anybody(etc: Etc, url: str) -> None
 
 def test_a_missing_credential_is_warned_of(etc: Etc, tmp_path: Path) -> None:
     targets = "{api: {url: 'https://x', credential: model_key}}"
-    etc.write(accounts=one(targets, "strategy_name: m"))
+    strategies = "strategies: {a: {targets: {models: {b: 1}}}, b: {targets: " + targets + "}}"
+    etc.write(
+        accounts=f"accounts: [{{account_id: DU1, type: paper, strategy_name: a}}]\n{strategies}"
+    )
     [warning] = etc.load().warnings
+    assert str(warning).split(": found ")[0].endswith(": strategies.b.targets")
     assert "credential model_key nowhere" in str(warning)
     (etc.path / "model_key").write_text("secret\n")
     assert etc.load().warnings == ()
