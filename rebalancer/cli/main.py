@@ -25,6 +25,7 @@ COMMANDS = {
     "enqueue": "Signal a command for an account.",
     "preview": "Show the plan for an account; send nothing.",
     "accounts": "See how accounts stand; let a held one trade again.",
+    "targets": "Show what accounts should hold, and how far they are from it.",
     "queue": "Look into the queue and change it by hand.",
     "journal": "Show what happened, and follow what happens.",
     "history": "Show what every run saw, planned, sent and cost.",

@@ -138,7 +138,8 @@ def substituted(
         told.append(f"{name} instead of {symbol}")
     if not told:
         return target, banned
-    return Target(weights, f"{target.source}; {', '.join(told)}"), bars
+    source = f"{target.source}; {', '.join(told)}"
+    return replace(target, weights=weights, source=source), bars
 
 
 def _name(

@@ -20,7 +20,7 @@ from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
 from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.core.target import Target
-from rebalancer.errors import PermanentError, RetryableError
+from rebalancer.errors import PermanentError, RebalancerError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor import report
@@ -33,7 +33,7 @@ from rebalancer.processor.reading import (
     read_cleared,
     read_planned_around,
 )
-from rebalancer.processor.record_json import seen_json
+from rebalancer.processor.record_json import named_json, seen_json
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle_unfinished
 from rebalancer.processor.taxes import planner
@@ -64,7 +64,7 @@ async def handle(run: Run) -> Result:
 
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
-    target = run.portfolio.target()
+    target = await _target(run)
     run.record.target, run.record.policy = target, run.portfolio.policy
     instruments = await _targeted(run, target)
     require_open(run, instruments.values())
@@ -106,7 +106,7 @@ async def rebalance(run: Run) -> Result:
     run.record.account_after, run.record.reached = account, reached
     await _save(run, account, reached)
     result = {
-        "target": {"source": first.target.source, "hash": target.hash},
+        "target": named_json(first.target),
         "plan": found,
         "checks": report.checks_json(run.tally.checks),
         "settled": report.reports_json(settled),
@@ -123,13 +123,13 @@ async def rebalance(run: Run) -> Result:
 
 async def preview(run: Run) -> Result:
     """Plan exactly as ``rebalance`` would, and send nothing; markets may be closed."""
-    target = run.portfolio.target()
+    target = await run.portfolio.target()
     plans = await planner(run, target, await _targeted(run, target))
     account = await read_planned_around(run, plans.priced)
     planned, found = await vetted(run, plans.plan(account), account)
     await _save(run, account, planned)
     return {
-        "target": {"source": planned.target.source, "hash": target.hash},
+        "target": named_json(planned.target),
         "plan": found,
         "account": report.account_json(account),
     }
@@ -191,6 +191,19 @@ RECIPES: Mapping[str, Callable[[Run], Awaitable[Result]]] = {
     "cancel-orders": cancel_orders,
     "settle-orders": settle_orders,
 }
+
+
+async def _target(run: Run) -> Target:
+    """Return the target as it is now.
+
+    If it cannot be had, orders of an earlier attempt are settled all the same: they must not
+    work on unseen until a server that has the weights comes back.
+    """
+    try:
+        return await run.portfolio.target()
+    except RebalancerError:
+        await settle_unfinished(run)
+        raise
 
 
 async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:

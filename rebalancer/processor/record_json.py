@@ -70,10 +70,19 @@ def unspoilt(words: str) -> str:
     return _PASSWORD.sub(r"\1:***@", words)
 
 
+def named_json(target: Target) -> dict[str, Any]:
+    """Return where the weights came from, and what names them."""
+    return {"source": target.source, "hash": target.hash, "origins": plain(target.origins)}
+
+
 def target_json(target: Target) -> dict[str, Any]:
-    """Return where the weights came from, what names them, and themselves."""
+    """The same with the weights, and what holdings count towards them."""
     weights = {symbol: text(weight) for symbol, weight in target.weights.items()}
-    return {"source": target.source, "hash": target.hash, "weights": weights}
+    return {
+        **named_json(target),
+        "weights": weights,
+        "replacements": plain(target.replacements),
+    }
 
 
 def seen_json(account: Account) -> dict[str, Any]:

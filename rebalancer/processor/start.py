@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
+from functools import partial
 
 from rebalancer.errors import PermanentError
 from rebalancer.gateway.connection import Connection
@@ -13,6 +15,8 @@ from rebalancer.processor.ending import RetryPolicy
 from rebalancer.processor.run import Deadlines, Portfolio
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.settings import Settings
+from rebalancer.targets import resolve
+from rebalancer.targets.resolve import Fetcher
 
 
 def main(settings: Settings) -> None:
@@ -32,6 +36,7 @@ async def _serve(settings: Settings) -> None:
 
 def assemble(settings: Settings, queue: AsyncQueue) -> Processor:
     """Put a processor together from the operator's settings."""
+    fetcher = Fetcher(os.environ)
     connection = Connection(
         settings.gateway.host,
         settings.gateway.port,
@@ -44,7 +49,7 @@ def assemble(settings: Settings, queue: AsyncQueue) -> Processor:
     return Processor(
         queue,
         connection,
-        lambda account_id: _portfolio(settings, account_id),
+        lambda account_id: _portfolio(settings, account_id, fetcher),
         worker=settings.worker,
         accounts=[account.account_id for account in settings.traded()],
         rules=_rules(settings),
@@ -77,7 +82,7 @@ def _rules(settings: Settings) -> Rules:
     )
 
 
-def _portfolio(settings: Settings, account_id: str) -> Portfolio:
+def _portfolio(settings: Settings, account_id: str, fetcher: Fetcher) -> Portfolio:
     reason = settings.why_not_traded(account_id)
     if reason:
         raise PermanentError(reason)
@@ -86,7 +91,6 @@ def _portfolio(settings: Settings, account_id: str) -> Portfolio:
         account_id=account_id,
         mode=settings.trading_mode,
         policy=account.policy(),
-        target=account.target,
+        target=partial(resolve.target, account, fetcher),
         kin=tuple(a.account_id for a in settings.accounts.values() if a.type == account.type),
-        substitutes=account.substitutes,
     )

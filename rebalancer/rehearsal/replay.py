@@ -12,8 +12,9 @@ from rebalancer.core.account import Account, Instrument, PriceKind, Quote
 from rebalancer.core.account import Position as AccountPosition
 from rebalancer.core.plan import plan
 from rebalancer.core.policy import Policy
-from rebalancer.core.target import Target
+from rebalancer.core.target import Substitute, Target
 from rebalancer.errors import PermanentError, RebalancerError
+from rebalancer.targets.holdings import counted
 
 Record = Mapping[str, Any]
 
@@ -33,7 +34,12 @@ def target_of(record: Record) -> Target:
     """Return the target that the run followed."""
     found = record["target"]
     weights = {symbol: Decimal(weight) for symbol, weight in found["weights"].items()}
-    return Target(weights, found["source"])
+    # Records of earlier versions know of no replacements.
+    replacements = {
+        source: Substitute(one["symbol"], Decimal(one["scale"]))
+        for source, one in found.get("replacements", {}).items()
+    }
+    return Target(weights, found["source"], replacements=replacements)
 
 
 def policy_of(record: Record) -> Policy:
@@ -139,7 +145,9 @@ def planned_again(record: Record) -> str:
     """
     spent = spent_before(record)
     try:
-        again = plan(account_of(record), target_of(record), policy_of(record), spent=spent)
+        account = account_of(record)
+        target, policy = counted(account, target_of(record), policy_of(record))
+        again = plan(account, target, policy, spent=spent)
     except RebalancerError as error:
         return str(error)
     return again.hash

@@ -11,6 +11,11 @@
 ``policy.py``        the keys that ``defaults`` and every account share
 ``symbols.py``       how instruments are spelled
 ``targets.py``       weights and replacement sets
+``sources.py``       what may stand under ``targets:``
+``model_files.py``   models in files of their own
+``models.py``        models of models, as a tree
+``targets_check.py`` what can be said of them before any event
+``credentials.py``   secrets by name
 ``accounts.py``      accounts.yaml
 ``loading.py``       all of it, checked against one another
 

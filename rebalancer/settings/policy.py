@@ -10,6 +10,8 @@ from rebalancer.core.policy import OrderType, Policy, Urgency
 from rebalancer.settings.kinds import boolean, integer, key, number, one_of, percent
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 
+#: A sum other than 1 is refused, leaves cash (and above 1 is refused), or is scaled to 1.
+SumRule = Literal["refuse", "cash", "normalise"]
 ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)
 
 
@@ -93,6 +95,13 @@ class PolicyKeys(RailKeys):
         boolean, default=None, about="Do not sell at a gain what was bought within a year."
     )
 
+    targets_sum: SumRule | None = key(
+        one_of("refuse", "cash", "normalise"),
+        default=None,
+        about="""Weights that do not sum to 1: cash leaves the rest in cash and refuses more
+            than 1, refuse takes 1 only, normalise scales them.""",
+    )
+
     def over(self, base: Policy) -> Policy:
         """Return ``base`` with every key that was written put over it."""
         written = {
@@ -105,4 +114,5 @@ class PolicyKeys(RailKeys):
         return replace(base, **written, limits=self.limits_over(base.limits))
 
 
-KEYS = tuple(declared.name for declared in fields(PolicyKeys))
+#: The keys that are a policy's.
+KEYS = tuple(f.name for f in fields(PolicyKeys) if f.name != "targets_sum")

@@ -16,6 +16,7 @@ from rebalancer.settings.environment import variables
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 from rebalancer.settings.service import Service
+from rebalancer.settings.sources import Api, Json
 from rebalancer.settings.targets import Replacement
 from rebalancer.settings.windows import WindowKeys
 
@@ -96,12 +97,16 @@ def keys_table(kind: Any, but: tuple[str, ...] = ()) -> str:
 
 _SHOWN = {
     "enabled": "`true`",
+    "PolicyKeys.targets_sum": "`cash`",
+    "AccountKeys.targets_sum": "`cash`",
     "no_buy": "`false`",
     "no_sell": "`false`",
     "time_zone": "`America/New_York`",
     "days": "`[mon, tue, wed, thu, fri]`",
     "WindowKeys.days": "every day",
     "login": "`false`",
+    "percent": "`false`",
+    "allow_http": "`false`",
 }
 
 
@@ -115,8 +120,20 @@ _SHOWN = {
         ("accounts.md", keys_table(Schedule)),
         ("accounts.md", keys_table(BoundsKeys)),
         ("accounts.md", keys_table(Replacement)),
+        ("accounts.md", keys_table(Api)),
+        ("accounts.md", keys_table(Json)),
     ],
-    ids=["service", "windows", "policy", "rails", "schedule", "bounds", "replacement"],
+    ids=[
+        "service",
+        "windows",
+        "policy",
+        "rails",
+        "schedule",
+        "bounds",
+        "replacement",
+        "api",
+        "json",
+    ],
 )
 def test_the_reference_has_the_table(file: str, table: str) -> None:
     assert table in (REFERENCE / file).read_text()
