@@ -1,8 +1,8 @@
 """Whether a conditional rebalance is due: how far the account is off, and what is exceeded.
 
-The drift of a symbol is its weight less its target weight, both as shares of the value that the
-target applies to; the target weight leaves room for the reserve, as in every plan. The relative
-drift is that, divided by the target weight; what the target does not want has none.
+The drift of a symbol is its weight less its target weight, both as shares of the value that
+the target applies to; the target weight leaves room for the reserve, as in every plan. The
+relative drift is that, divided by the target weight; what the target does not want has none.
 Uninvested is the cash beyond what reserve and target leave in cash. It is negative when there is
 less.
 """
@@ -85,9 +85,8 @@ def below(found: State, when: When) -> str:
     said = []
     worst = max(found.drifts, key=lambda d: abs(d.absolute), default=None)
     if when.drift_exceeds_percent is not None and worst is not None:
-        said.append(
-            f"{worst.symbol} is off most, by {worst.absolute:+.2%} of {when.drift_exceeds_percent}%"
-        )
+        limit = when.drift_exceeds_percent
+        said.append(f"{worst.symbol} is off most, by {worst.absolute:+.2%} of {limit}%")
     named = [(d.symbol, d.relative) for d in found.drifts if d.relative is not None]
     if when.drift_exceeds_relative_percent is not None and named:
         symbol, off = max(named, key=lambda pair: abs(pair[1]))
@@ -101,7 +100,7 @@ def below(found: State, when: When) -> str:
     return ", ".join(said)
 
 
-def aim(request: Request, found: State | None, before: Aim | None) -> Aim | None:
+def aim(request: Request, found: State | None = None, before: Aim | None = None) -> Aim | None:
     """Decide what is to be done; ``None``: nothing is due.
 
     ``found`` may be left out where nothing depends on it. ``before`` is what the event has

@@ -24,7 +24,7 @@ from rebalancer.core.planned import Plan, PlanLine, Terms
 from rebalancer.core.policy import Policy
 from rebalancer.core.problem import Problem, pose, ten_thousandths
 from rebalancer.core.raising import raise_cash
-from rebalancer.core.request import Aim
+from rebalancer.core.request import ANYTHING, Aim
 from rebalancer.core.survey import Survey, survey
 from rebalancer.core.target import Target
 from rebalancer.errors import StaleDataError
@@ -36,7 +36,6 @@ _MONEY = Context(prec=28)
 _RATIO = Context(prec=10)
 _ZERO = Decimal(0)
 _ONE = Decimal(1)
-_FULL = Aim()
 #: What is said instead of these where the plan only raises cash.
 _RAISING, _AFFORDED = "only raising cash", ("no cash to spare", "not worth its cost")
 #: With more than this left of its budget, a plan keeps it whatever floats do to the last bit.
@@ -49,7 +48,7 @@ def plan(
     policy: Policy,
     *,
     spent: Decimal | None = None,
-    aim: Aim = _FULL,
+    aim: Aim = ANYTHING,
     commissions: Callable[[str], Schedule] = schedule,
 ) -> Plan:
     """Plan the whole-share orders that bring ``account`` closest to ``target``.
@@ -69,7 +68,7 @@ def plan(
     """
     with localcontext(_MONEY):
         if aim.mode == "buy-only" and spent is None:
-            # Who asks for just this means all the cash; that much was left over is no objection.
+            # Who asks for just this means all the cash, whatever it was left over from.
             spent = _ZERO
         found = survey(account, target, policy, spent, aim.aside)
         if found.base <= 0:

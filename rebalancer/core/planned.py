@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rebalancer.core.execution import LIMITED
 from rebalancer.core.policy import OrderType
-from rebalancer.core.request import Aim
+from rebalancer.core.request import ANYTHING, Aim
 from rebalancer.core.target import Target
 
 _RATIO = Context(prec=10)
@@ -145,7 +145,7 @@ class Plan:
     cash_expected: Decimal
     cash_sure: Decimal
     target: Target
-    aim: Aim = Aim()
+    aim: Aim = ANYTHING
 
     @property
     def aside(self) -> Decimal:

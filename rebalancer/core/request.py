@@ -10,8 +10,8 @@ first two
 ==========================  ===============================================================
 
 ``queue/lua/lib/merge.lua`` joins what two signals of one event ask for; nothing that was asked
-is lost by it, and nothing is added. Anything else in ``data`` is refused: a misspelled key would
-otherwise be a full rebalance. Only ``note`` is free, for people.
+is lost by it, and nothing is added. Anything else in ``data`` is refused: a misspelled key
+would otherwise be a full rebalance. Only ``note`` is free, for people.
 """
 
 from __future__ import annotations
@@ -92,6 +92,10 @@ class Aim:
         return f"{self.mode}:{self.aside.normalize():f}"
 
 
+#: A full rebalance, and no amount besides the reserve.
+ANYTHING = Aim()
+
+
 def aim_from(text: str) -> Aim | None:
     """Read what ``str`` wrote; ``None`` if it is something else."""
     mode, _, amount = text.partition(":")
@@ -126,6 +130,14 @@ def parse(data: Mapping[str, Any]) -> Request:
     return found
 
 
+def data_of(aim: Aim) -> Mapping[str, Any]:
+    """Return data that ask for exactly this."""
+    asks: dict[str, Any] = {} if aim.mode == "raise-cash" else {aim.mode: {"mode": aim.mode}}
+    if aim.aside:
+        asks["raise_cash"] = {"raise_cash": f"{aim.aside:f}"}
+    return {"asks": asks}
+
+
 def require_free(data: Mapping[str, Any], command: str) -> None:
     """Refuse data that asks for what ``command``, none of ``COMMANDS``, does not do.
 
@@ -147,13 +159,13 @@ def _kind(data: Mapping[str, Any]) -> str:
 def _one(data: Mapping[str, Any], kind: str) -> Request:
     if kind == "raise_cash" and (odd := [name for name in ("mode", "when") if name in data]):
         raise PermanentError(
-            f"raise_cash goes without {' and '.join(odd)}: it sells what is lacking, if anything"
-            f" is, and buys nothing; send another signal for the rest"
+            f"raise_cash goes without {' and '.join(odd)}: it sells what is lacking, if "
+            f"anything is, and buys nothing; send another signal for the rest"
         )
     _known(data, tuple(sorted(KINDS[kind])), "data")
     if kind == "raise_cash":
         return Request(raise_cash=_amount(data.get("raise_cash")))
-    mode = data.get("mode", "full")
+    mode = data.get("mode", kind)
     if mode != kind:
         raise PermanentError(f"mode is {mode!r}; it is full or buy-only")
     when = _when(data["when"]) if "when" in data else _ALWAYS
@@ -167,10 +179,10 @@ def _when(value: Any) -> When:
         raise PermanentError(f"when is empty; it has one or more of {', '.join(THRESHOLDS)}")
     limits = {}
     for name, text in found.items():
-        limit = _number(text)
-        if limit is None or not 0 <= limit <= THRESHOLDS[name]:
+        limit, most = _number(text), THRESHOLDS[name]
+        if limit is None or not 0 <= limit <= most:
             raise PermanentError(
-                f"{name} is {text!r}; it is a percentage from 0 to {THRESHOLDS[name]}, such as 5"
+                f"{name} is {text!r}; it is a percentage from 0 to {most}, such as 5"
             )
         limits[name] = limit
     return When(**limits)

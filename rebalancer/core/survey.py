@@ -77,8 +77,8 @@ def survey(
 ) -> Survey:
     """Find what may be traded and value it.
 
-    ``spent`` is what trades have cost that this plan follows on; ``aside`` is cash that is to be
-    there besides the reserve, and that the target does not apply to.
+    ``spent`` is what trades have cost that this plan follows on; ``aside`` is cash that is to
+    be there besides the reserve, and that the target does not apply to.
 
     Raises:
         StaleDataError: a price, rate or balance is missing or impossible, of a kind the
