@@ -3,8 +3,7 @@
 The drift of a symbol is its weight less its target weight, both as shares of the value that
 the target applies to; the target weight leaves room for the reserve, as in every plan. The
 relative drift is that, divided by the target weight; what the target does not want has none.
-Uninvested is the cash beyond what reserve and target leave in cash. It is negative when there is
-less.
+Uninvested is the cash beyond what reserve and target leave in cash; negative: there is less.
 """
 
 from __future__ import annotations

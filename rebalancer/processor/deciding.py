@@ -59,6 +59,8 @@ async def decide(
     }
     over = {kind: due.exceeded(found, when) for kind, when in conditions.items()}
     says = "; ".join(why for reasons in over.values() for why in reasons)
+    if aim is not None and not says:
+        says = "it was due when it began"
     if aim is None:
         says = "below threshold: " + "; ".join(
             due.below(found, when) for when in conditions.values()
