@@ -65,15 +65,18 @@ local function together(old, new)
     end
   end
   local _, full = split(is_object(before.full) and before.full or '{"when":0}')
-  local parts, only = {}, nil
+  local parts, only, of = {}, nil, nil
   for _, kind in ipairs(kinds) do
     -- A full rebalance in any case leaves nothing to invest.
     if kind ~= 'buy-only' or full.when then
-      only = before[kind]
+      only, of = before[kind], kind
       parts[#parts + 1] = '"' .. kind .. '":' .. only
     end
   end
-  return #parts == 1 and only or '{"asks":{' .. table.concat(parts, ',') .. '}}'
+  if #parts == 1 and is_object(only) and select(2, asked(only))[1] == of then
+    return only -- that kind is to be seen without being named
+  end
+  return '{"asks":{' .. table.concat(parts, ',') .. '}}'
 end
 
 -- merge(old, new, stale) -> the old event carrying the new signal: of what a rebalance is
