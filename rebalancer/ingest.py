@@ -52,10 +52,7 @@ def accept(
             f"beginning with a letter or digit"
         )
         raise PermanentError(msg)
-    if exec_command in request.COMMANDS:
-        request.parse(data or {})
-    else:
-        request.require_free(data or {}, exec_command)
+    request.check(data or {}, exec_command)
     return Event(
         event_id=event_id or uuid.uuid4().hex[:16],
         account_id=account_id,

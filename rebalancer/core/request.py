@@ -138,13 +138,15 @@ def data_of(aim: Aim) -> Mapping[str, Any]:
     return {"asks": asks}
 
 
-def require_free(data: Mapping[str, Any], command: str) -> None:
-    """Refuse data that asks for what ``command``, none of ``COMMANDS``, does not do.
+def check(data: Mapping[str, Any], command: str) -> None:
+    """Refuse data that ``command`` could not make anything of.
 
     Raises:
-        PermanentError: with the keys that it does not take.
+        PermanentError: the text says what would be right.
     """
-    if taken := [name for name in (*_KEYS, "asks") if name in data]:
+    if command in COMMANDS:
+        parse(data)
+    elif taken := [name for name in (*_KEYS, "asks") if name in data]:
         raise PermanentError(
             f"{command} takes no {', '.join(taken)}; only {' and '.join(sorted(COMMANDS))} do"
         )
