@@ -16,6 +16,7 @@ would otherwise be a full rebalance. Only ``note`` is free, for people.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -41,6 +42,7 @@ KINDS: Mapping[str, frozenset[str]] = {
 }
 _KEYS = ("mode", "raise_cash", "when")
 _MOST = Decimal(10) ** 15
+_DIGITS = re.compile(r"\d{1,18}(\.\d{1,18})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +203,12 @@ def _amount(value: Any) -> Decimal:
 
 
 def _number(value: Any) -> Decimal | None:
-    """A JSON number or a text that is one."""
+    """A JSON number, or a text in plain digits: what the queue's scripts can compare, too."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
         return None
+    number = Decimal(str(value))
     return number if number.is_finite() else None
 
 

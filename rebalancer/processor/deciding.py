@@ -106,8 +106,9 @@ async def _begun(run: Run) -> Aim | None:
     found = (await run.queue.run(approvals.pending())).get(run.portfolio.account_id)
     if found is None or found.approved_at is None:
         return None
-    same = found.proposal.event_id == run.event.event_id
-    return aim_from(found.proposal.asked) if same else None
+    asked = found.proposal
+    holds = asked.event_id == run.event.event_id and run.clock() < asked.expires_at
+    return aim_from(asked.asked) if holds else None
 
 
 def _thresholds(when: When) -> Mapping[str, Any]:
