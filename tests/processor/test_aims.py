@@ -201,6 +201,23 @@ async def test_what_was_asked_for_is_what_is_approved_and_traded(
     assert found.outcome is not None
 
 
+async def test_what_a_person_agreed_to_is_done_though_it_would_no_longer_be_due(
+    system: Arena,
+) -> None:
+    asking(system)
+    async with system.processor():
+        # AAPL is 80.39% of the account, and 80.35% once its price has fallen a little.
+        event = await system.enqueue(data={"when": {"drift_exceeds_percent": "80.36"}})
+        pending = await proposed(system, event)
+        system.sim.inject(fault("set_price", "+0", symbol="AAPL", price="199.4"))
+        await typed(system, "approve", FIRST, pending.proposal.plan_hash)
+        result = await system.result(event)
+    wanted = {x["symbol"]: x["trade"] for x in pending.plan["lines"] if x["trade"]}
+    assert system.bought() == wanted
+    assert result["condition"]["exceeded"] == {"full": []}
+    assert result["condition"]["begun"] == "full:0"
+
+
 async def test_something_else_asked_for_meanwhile_is_asked_about_anew(system: Arena) -> None:
     asking(system)
     async with system.processor():
