@@ -26,7 +26,7 @@ class Schedule:
     zone: ZoneInfo
     days: frozenset[int]
     #: What is asked for besides, as the event carries it.
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

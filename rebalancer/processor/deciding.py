@@ -8,7 +8,7 @@ or the market while the person thought, may have brought it back below the thres
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rebalancer.core import due
@@ -46,9 +46,7 @@ async def decide(
         return Decision(due.aim(asked), "nothing was asked for")
     account = await read_planned_around(run, plans.priced)
     # Its orders do not matter: it knows what every symbol weighs, and should.
-    measured = Planner(
-        run, plans.target, plans.priced, plans.memory, Aim("full", asked.raise_cash)
-    ).plan(account)
+    measured = replace(plans, aim=Aim("full", asked.raise_cash)).plan(account)
     found = due.state(measured)
     begun = None if foreseen else await _begun(run)
     aim = due.aim(asked, found, begun)
