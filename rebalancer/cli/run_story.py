@@ -227,7 +227,8 @@ def _ended(record: Record) -> list[str]:
     outcome, drift, after = record["outcome"], record["drift"], record["after"]
     until = f" until {moment(outcome['until'])}" if outcome["until"] is not None else ""
     reason = f": {outcome['reason']}" if outcome["reason"] else ""
-    said = [f"{_ENDED.get(outcome['status'], outcome['status'])}{until}{reason}"]
+    ended = _ENDED.get(outcome["status"], outcome["status"])
+    said = [f"{ended.rstrip('.') if reason else ended}{until}{reason}"]
     if drift["after"] is not None:
         planned = f", {_percent(drift['planned'])} planned" if drift["planned"] else ""
         said.append(f"The drift was {_percent(drift['after'])} in the end{planned}.")
