@@ -114,7 +114,7 @@ async def test_what_is_asked_for_is_done_once_wherever_the_processor_is_killed(
 ) -> None:
     """Cash is raised once, a deposit is invested once, what was due is carried to its end."""
     steps = await plays.clean_steps(tmp_path / "steps", (), asked)
-    moments = both_edges(steps) if FULL else some(alternating(steps), 9)
+    moments = both_edges(steps) if FULL else some(alternating(steps), 12)
     deed = partial(plays.processor_killed, asked=asked)
     await every(tmp_path, deed, moments, asked=asked)
 
