@@ -86,6 +86,13 @@ async def test_data_that_nobody_understands_are_refused(system: Arena) -> None:
     assert system.sim.exchange.fills == ()
 
 
+async def test_an_approval_that_finds_nothing_waiting_does_nothing(system: Arena) -> None:
+    async with system.processor():
+        result = await system.result(await system.enqueue(data={"asks": {}}))
+    assert result == {"command": "rebalance", "nothing_due": "nothing was asked for"}
+    assert system.exchange.fills == ()
+
+
 async def test_below_its_threshold_nothing_is_touched_and_the_figures_are_told(
     system: Arena,
 ) -> None:
