@@ -94,6 +94,7 @@ class Broker:
             now=self._clock(),
             source="schedule",
             event_id=occurrence.event_id,
+            data=schedule.data,
         )
         while True:
             try:

@@ -1,14 +1,18 @@
 """Signals by the clock: a local time of day on certain weekdays.
 
 Pure: the daemon asks what was due in a span of time. The event id is made of account,
-command and due time, so the same occurrence asked for twice is enqueued once.
+command, due time and what is asked for, so the same occurrence asked for twice is enqueued
+once, and two that ask for different things are two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 
@@ -21,6 +25,8 @@ class Schedule:
     at: time
     zone: ZoneInfo
     days: frozenset[int]
+    #: What is asked for besides, as the event carries it.
+    data: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,11 @@ class Occurrence:
     def event_id(self) -> str:
         """The same for every broker and after every restart."""
         at = datetime.fromtimestamp(self.due, UTC).strftime("%Y%m%dT%H%MZ")
-        return f"{self.schedule.account_id}.{self.schedule.exec_command}.{at}"
+        name = f"{self.schedule.account_id}.{self.schedule.exec_command}.{at}"
+        if not self.schedule.data:
+            return name
+        asked = json.dumps(self.schedule.data, sort_keys=True)
+        return f"{name}.{hashlib.sha256(asked.encode()).hexdigest()[:6]}"
 
 
 def due_between(schedule: Schedule, after: float, until: float) -> Iterator[Occurrence]:

@@ -35,7 +35,14 @@ async def _serve(settings: Settings) -> None:
 def schedules(settings: Settings) -> list[Schedule]:
     """Return the schedules of the accounts that are traded."""
     return [
-        Schedule(account.account_id, one.exec_command, one.at, one.time_zone, one.days)
+        Schedule(
+            account.account_id,
+            one.exec_command,
+            one.at,
+            one.time_zone,
+            one.days,
+            one.data(),
+        )
         for account in settings.traded()
         for one in account.schedules
     ]

@@ -60,6 +60,8 @@ def _settled(data: Mapping[str, Any]) -> str:
 def _completed(data: Mapping[str, Any]) -> str:
     if data.get("command") != "rebalance":
         return str(data.get("command", ""))
+    if "nothing_due" in data:
+        return str(data["nothing_due"])
     before, reached = float(data["drift_before"]), float(data["drift_reached"])
     return f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.3%}"
 

@@ -41,7 +41,11 @@ class _Source:
 
 
 def counted(
-    account: Account, target: Target, policy: Policy, sources: Mapping[str, Substitute]
+    account: Account,
+    target: Target,
+    policy: Policy,
+    sources: Mapping[str, Substitute],
+    aside: Decimal = _ZERO,
 ) -> tuple[Target, Policy]:
     """Return what to plan with: the weights that are left to fill, and sources never bought.
 
@@ -50,6 +54,7 @@ def counted(
         target: what is aimed at; its ``hash`` stays.
         policy: how the account may be moved.
         sources: symbols of positions, by the symbol of ``target`` each is replaced by.
+        aside: cash that no target applies to.
 
     Raises:
         StaleDataError, UnknownInstrumentError, PermanentError: as ``survey``; a held source
@@ -64,7 +69,7 @@ def counted(
         return target, policy
     # With a weight, however small, the survey counts fractions of a share as held.
     probe = replace(target, weights={**target.weights, **dict.fromkeys(wanted, _STEP)})
-    found = survey(account, probe, policy)
+    found = survey(account, probe, policy, aside=aside)
     if found.base <= 0:
         return target, policy
     columns = list(zip(found.symbols, found.counted, found.worth, strict=True))
@@ -78,7 +83,7 @@ def counted(
     if not groups:
         return target, policy
     worth = {symbol: worth / found.base for symbol, _, worth in columns}
-    weights = _filled(target.weights, groups, (shares, worth), _room(found))
+    weights = _filled(target.weights, groups, (shares, worth), _room(found, aside))
     held = [source.symbol for group in groups.values() for source in group]
     bounds = {s: replace(policy.bounds.get(s, Bounds()), no_buy=True) for s in held}
     before = target.weights if target.before_holdings is None else target.before_holdings
@@ -86,8 +91,9 @@ def counted(
     return aimed, replace(policy, bounds={**policy.bounds, **bounds})
 
 
-def _room(found: Survey) -> Decimal:
-    return max(_ONE - found.reserve / found.base, _ZERO)
+def _room(found: Survey, aside: Decimal) -> Decimal:
+    # The survey's base is without what is set aside, its reserve with it.
+    return max(_ONE - (found.reserve - aside) / found.base, _ZERO)
 
 
 def _filled(

@@ -14,11 +14,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from rebalancer.core import request
 from rebalancer.core.account import Account, Instrument
 from rebalancer.core.approval import affordable
 from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
 from rebalancer.core.plan import Plan, PlanLine
+from rebalancer.core.request import Aim
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError, RebalancerError, RetryableError
 from rebalancer.gateway import trading
@@ -26,6 +28,7 @@ from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor import report
 from rebalancer.processor.approving import agreed, done
 from rebalancer.processor.closing import at_close, trade_at_close
+from rebalancer.processor.deciding import Decision, decide, require_raised
 from rebalancer.processor.gate import require_open
 from rebalancer.processor.reading import (
     cancel_all,
@@ -64,18 +67,25 @@ async def handle(run: Run) -> Result:
 
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
+    asked = request.parse(run.event.data)
     target = await _target(run)
     run.record.target, run.record.policy = target, run.portfolio.policy
     instruments = await _targeted(run, target)
     require_open(run, instruments.values())
     settled = await settle_unfinished(run)
     plans = await planner(run, target, instruments)
+    decision = await decide(run, plans, asked)
+    if decision.aim is None:
+        return await _nothing_due(run, decision)
+    run.record.aim = decision.aim
+    plans = replace(plans, aim=decision.aim)
     account = await read_cleared(run, plans.priced)
     # Where an earlier attempt has traded, this one goes on as if it had not died.
     before = await run.queue.run(moves.spending(run.event.event_id))
     spent = None if before is None else before.until(account.total_cash)
     run.record.account, run.record.spent = account, spent
     run.record.plan = plans.plan(account, spent=spent)
+    require_raised(run.record.plan)
     first, found = await sound(run, run.record.plan, account, "planned")
     first, proposal = await agreed(run, first)
     if proposal is not None:
@@ -89,12 +99,13 @@ async def rebalance(run: Run) -> Result:
         reports += await trade(run, sells, unsold, first)
         account = await read_planned_around(run, plans.priced)
         _require_untouched(unsold, account, first)
-        # A sell that did not fill funds nothing: only the cash that has come is spent.
-        latest = plans.plan(account, spent=spent or Decimal(0), buying_only=True)
-        if proposal is not None:
-            latest = affordable(proposal, latest)
-        latest, _ = await sound(run, latest, account, "replanned")
-        run.record.replan = latest
+        if plans.aim.mode == "full":
+            # A sell that did not fill funds nothing: only the cash that has come is spent.
+            latest = plans.plan(account, spent=spent or Decimal(0), buying_only=True)
+            if proposal is not None:
+                latest = affordable(proposal, latest)
+            latest, _ = await sound(run, latest, account, "replanned")
+            run.record.replan = latest
     if buys := _at_once(latest.buys):
         reports += await trade(run, buys, account, latest)
         account = await read_planned_around(run, plans.priced)
@@ -107,6 +118,7 @@ async def rebalance(run: Run) -> Result:
     await _save(run, account, reached)
     result = {
         "target": named_json(first.target),
+        "condition": run.record.condition,
         "plan": found,
         "checks": report.checks_json(run.tally.checks),
         "settled": report.reports_json(settled),
@@ -123,13 +135,18 @@ async def rebalance(run: Run) -> Result:
 
 async def preview(run: Run) -> Result:
     """Plan exactly as ``rebalance`` would, and send nothing; markets may be closed."""
+    asked = request.parse(run.event.data)
     target = await run.portfolio.target()
     plans = await planner(run, target, await _targeted(run, target))
-    account = await read_planned_around(run, plans.priced)
-    planned, found = await vetted(run, plans.plan(account), account)
+    decision = await decide(run, plans, asked, foreseen=True)
+    account = decision.account or await read_planned_around(run, plans.priced)
+    planned = replace(plans, aim=decision.aim or Aim()).plan(account)
+    require_raised(planned)
+    planned, found = await vetted(run, planned, account)
     await _save(run, account, planned)
     return {
         "target": named_json(planned.target),
+        "condition": run.record.condition,
         "plan": found,
         "account": report.account_json(account),
     }
@@ -204,6 +221,26 @@ async def _target(run: Run) -> Target:
     except RebalancerError:
         await settle_unfinished(run)
         raise
+
+
+async def _nothing_due(run: Run, decision: Decision) -> Result:
+    """Say how far off the account is, and that this is not far enough."""
+    account, planned = decision.account, decision.plan
+    if account is None or planned is None:
+        return {"nothing_due": decision.says}
+    run.record.account = run.record.account_after = account
+    run.record.reached = planned
+    await _save(run, account, planned)
+    await done(run)
+    return {
+        "nothing_due": decision.says,
+        "condition": run.record.condition,
+        "target": named_json(planned.target),
+        "orders": [],
+        "drift_before": format(planned.drift_before, "f"),
+        "drift_reached": format(planned.drift_before, "f"),
+        "account": report.account_json(account),
+    }
 
 
 async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:

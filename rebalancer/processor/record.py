@@ -20,6 +20,7 @@ from rebalancer.core.account import Account
 from rebalancer.core.order import Intent, OpenOrder
 from rebalancer.core.plan import Plan
 from rebalancer.core.policy import Policy
+from rebalancer.core.request import Aim
 from rebalancer.core.target import Target
 from rebalancer.processor import record_json, report
 from rebalancer.queue import history
@@ -75,6 +76,9 @@ class Recorder:
     began_at: float = 0.0
     target: Target | None = None
     policy: Policy | None = None
+    #: What was to be done, and how far the account was off where that depended on it.
+    aim: Aim | None = None
+    condition: Mapping[str, Any] | None = None
     #: What was seen before the first order, and what was planned on it.
     account: Account | None = None
     plan: Plan | None = None
@@ -203,6 +207,8 @@ def written(
         "run": {"token": lease.token, "worker": lease.worker, "reclaims": event.reclaims},
         "target": facts.target and record_json.target_json(facts.target),
         "policy": facts.policy and record_json.plain(facts.policy),
+        "aim": record_json.plain(facts.aim),
+        "condition": facts.condition,
         "snapshot": facts.account and record_json.seen_json(facts.account),
         "spent": record_json.text(facts.spent),
         "plan": facts.plan and report.plan_json(facts.plan),

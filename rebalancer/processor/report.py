@@ -43,6 +43,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "net_liquidation": text(plan.net_liquidation),
         "base": text(plan.base),
         "reserve": text(plan.reserve),
+        "mode": plan.aim.mode,
+        "aside": text(plan.aside),
         "drift_before": text(plan.drift_before),
         "drift_after": text(plan.drift_after),
         "cash_before": text(plan.cash_before),

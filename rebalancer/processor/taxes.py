@@ -13,6 +13,7 @@ from decimal import Decimal
 from rebalancer.core import tax
 from rebalancer.core.account import Account, Instrument
 from rebalancer.core.plan import Plan, plan
+from rebalancer.core.request import ANYTHING, Aim
 from rebalancer.core.target import Target
 from rebalancer.core.trades import MEMORY_SECONDS, Trade
 from rebalancer.processor.run import Run
@@ -29,6 +30,8 @@ class Planner:
     #: The target, and what may have to be bought instead: what needs a price.
     priced: Target
     memory: tuple[Trade, ...] = ()
+    #: What the run is to do.
+    aim: Aim = ANYTHING
 
     def plan(
         self,
@@ -39,16 +42,19 @@ class Planner:
     ) -> Plan:
         """Plan as ``core.plan.plan`` does; notes say what is left alone for taxes.
 
-        ``buying_only`` spends the cash that is there and sells nothing.
+        ``buying_only`` spends the cash that is there, as far as the aim lets it, and sells
+        nothing.
         """
-        portfolio, now = self.run.portfolio, self.run.gateway.now()
-        target, policy = counted(account, self.target, portfolio.policy)
+        portfolio, now, aim = self.run.portfolio, self.run.gateway.now(), self.aim
+        target, policy = counted(account, self.target, portfolio.policy, aim.aside)
         banned = tax.bans(account, self.memory, policy, now)
-        target, banned = tax.substituted(account, target, policy, banned, target.substitutes)
+        target, banned = tax.substituted(
+            account, target, policy, banned, target.substitutes, aim.aside
+        )
         policy = tax.bounded(policy, banned) if banned else policy
         if buying_only:
             policy = policy.buying_only(account.instruments)
-        planned = plan(account, target, policy, spent=spent)
+        planned = plan(account, target, policy, spent=spent, aim=aim)
         return tax.explained(planned, banned)
 
 

@@ -60,7 +60,9 @@ async def trade(
     """
     run.trading = True
     number = await run.queue.run(
-        moves.begin_pass(run.lease, now=run.clock(), cash=account.total_cash)
+        moves.begin_pass(
+            run.lease, now=run.clock(), cash=account.total_cash, aim=run.record.aim
+        )
     )
     intents = [_intent(run, number, line, account) for line in lines]
     sent: list[Intent] = []

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from rebalancer.core import request
 from rebalancer.errors import PermanentError, RebalancerError
 from rebalancer.gateway.identity import mode_of
 from rebalancer.rehearsal import replay
@@ -144,6 +145,7 @@ def recorded(service: Service, record: Record, own_settings: Settings | None) ->
         settings = own_settings
         if reason := settings.why_not_traded(name):
             raise PermanentError(reason)
-    part = Part(name, data=event["data"], spent=replay.spent_before(record))
+    data = request.data_of(replay.aim_of(record))
+    part = Part(name, data=data, spent=replay.spent_before(record))
     start = from_seen(name, record["snapshot"], "record")
     return Rehearsal(settings, (start,), (part,), record=record)

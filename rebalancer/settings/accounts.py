@@ -10,20 +10,23 @@ from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from rebalancer.core import request
 from rebalancer.core.event import COMMANDS
 from rebalancer.core.policy import Bounds, OrderType, Policy
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError
 from rebalancer.settings import symbols, targets
+from rebalancer.settings.asks import WhenKeys, data_of
 from rebalancer.settings.document import BadValueError, Item
 from rebalancer.settings.kinds import (
     boolean,
     gather,
     key,
     mapped,
+    number,
     one_of,
     one_or_more,
     percent,
@@ -81,6 +84,34 @@ class Schedule:
         about="On which days; Monday to Friday if not set.",
     )
     exec_command: str = key(one_of(*COMMANDS), default="rebalance", about="What to do.")
+    mode: Literal["full", "buy-only"] | None = key(
+        one_of("full", "buy-only"),
+        default=None,
+        about="buy-only: invest the cash above the reserve, sell nothing.",
+    )
+    raise_cash: Decimal | None = key(
+        number("an amount above 0", above=True),
+        default=None,
+        about="Have so much cash above the reserve: sell just enough, buy nothing.",
+    )
+    when: WhenKeys | None = key(
+        section(WhenKeys),
+        default=None,
+        about="Only if one of these thresholds is exceeded; if not set, always.",
+    )
+
+    def data(self) -> dict[str, Any]:
+        """What the signal asks for besides its command."""
+        return data_of(self.mode, self.raise_cash, self.when)
+
+
+def _schedule(item: Item) -> Schedule:
+    found = section(Schedule)(item)
+    try:
+        request.check(found.data(), found.exec_command)
+    except PermanentError as error:
+        raise item.refuse("a rebalance that can be asked for", found=str(error)) from None
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +181,7 @@ class AccountKeys(PolicyKeys):
             bars a symbol; if not set, the replacement_set.""",
     )
     schedule: tuple[Schedule, ...] = key(
-        one_or_more(section(Schedule)), default=(), about="Signals by the clock; one or a list."
+        one_or_more(_schedule), default=(), about="Signals by the clock; one or a list."
     )
 
 

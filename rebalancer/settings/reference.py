@@ -19,6 +19,7 @@ from rebalancer.settings.accounts import (
     Schedule,
     Strategy,
 )
+from rebalancer.settings.asks import WhenKeys
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 from rebalancer.settings.sources import Api, Json
@@ -45,6 +46,7 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("Safety rails", "In the same places; `off` takes a rail away.", RailKeys),
     ("Bounds of one symbol", "Under `bounds: {SYMBOL: …}`.", BoundsKeys),
     ("A schedule", "Under `schedule`, one or a list.", Schedule),
+    ("A condition", "Under `when` of a schedule: rebalance only then.", WhenKeys),
     ("A strategy", "Under `strategies: {NAME: …}`.", Strategy),
     ("Weights of an API", "Under `targets: {api: …}`.", Api),
     ("Weights in any JSON", "Under `targets: {json: …}`.", Json),
@@ -67,6 +69,12 @@ EXAMPLES: Mapping[str, str] = {
     "time_zone": "Europe/Berlin",
     "days": "[mon, thu]",
     "exec_command": "print-rebalance",
+    "mode": "buy-only",
+    "raise_cash": "5000",
+    "when": "{drift_exceeds_percent: 5, uninvested_cash_exceeds_percent: 2}",
+    "drift_exceeds_percent": "5",
+    "drift_exceeds_relative_percent": "25",
+    "uninvested_cash_exceeds_percent": "2",
     "cash_reserve_percent": "2",
     "reprice_times": "3",
     "slippage_percent": "0.3",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from rebalancer.core import replacing
 from rebalancer.core.account import Account
@@ -11,15 +12,19 @@ from rebalancer.core.target import Substitute, Target
 from rebalancer.settings import symbols
 
 
-def counted(account: Account, target: Target, policy: Policy) -> tuple[Target, Policy]:
+def counted(
+    account: Account, target: Target, policy: Policy, aside: Decimal = Decimal(0)
+) -> tuple[Target, Policy]:
     """Count held sources of the target's replacement set towards what replaces them.
+
+    ``aside`` is cash that no target applies to.
 
     Raises:
         StaleDataError, UnknownInstrumentError, PermanentError: as ``core.replacing.counted``.
     """
     if not target.replacements:
         return target, policy
-    return replacing.counted(account, target, policy, sources(account, target))
+    return replacing.counted(account, target, policy, sources(account, target), aside)
 
 
 def sources(account: Account, target: Target) -> Mapping[str, Substitute]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -74,6 +75,25 @@ async def test_what_was_due_before_the_grace_is_not(redis: RedisServer) -> None:
         await wait_for_queued(queue, 1)
         page = await queue.run(moves.list_events("queued"))
     assert [item.event.account_id for item in page.items if item.event] == ["DU2"]
+
+
+async def test_what_schedules_ask_for_at_once_is_all_asked_for(redis: RedisServer) -> None:
+    plain = minutes_ago(2)
+    asking = [replace(plain, data=data) for data in ({"mode": "buy-only"}, {"raise_cash": "9"})]
+    for _ in range(2):
+        async with running(redis, *asking) as queue:
+            await wait_for_queued(queue, 1)
+            ends = time.monotonic() + DEADLINE
+            while True:
+                [item] = (await queue.run(moves.list_events("queued"))).items
+                assert item.event is not None
+                if item.event.merged:
+                    break
+                assert time.monotonic() < ends
+        assert item.event.merged == 1
+        assert item.event.data == {
+            "asks": {"buy-only": {"mode": "buy-only"}, "raise_cash": {"raise_cash": "9"}}
+        }
 
 
 async def test_a_restarted_broker_does_not_signal_again(redis: RedisServer) -> None:

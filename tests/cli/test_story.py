@@ -54,6 +54,11 @@ ORDER = {"action": "BUY", "quantity": 5, "symbol": "SPY"}
             "1 orders, drift 50.00% -> 10.00%; refused by orders",
         ),
         ("halted", {"orders": {"rb:1:1:SPY": "vacation"}}, "rb:1:1:SPY: vacation"),
+        (
+            "completed",
+            {"command": "rebalance", "nothing_due": "below threshold: SPY is off most"},
+            "below threshold: SPY is off most",
+        ),
     ],
 )
 def test_each_kind_has_its_words(kind: str, data: dict[str, Any], words: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from rebalancer.core.policy import Policy
 from rebalancer.settings import load, load_service, locate
 from rebalancer.settings.accounts import AccountKeys, BoundsKeys, Schedule
+from rebalancer.settings.asks import WhenKeys
 from rebalancer.settings.environment import variables
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
@@ -118,6 +119,7 @@ _SHOWN = {
         ("accounts.md", keys_table(PolicyKeys, RAIL_KEYS)),
         ("accounts.md", keys_table(RailKeys)),
         ("accounts.md", keys_table(Schedule)),
+        ("accounts.md", keys_table(WhenKeys)),
         ("accounts.md", keys_table(BoundsKeys)),
         ("accounts.md", keys_table(Replacement)),
         ("accounts.md", keys_table(Api)),
@@ -129,6 +131,7 @@ _SHOWN = {
         "policy",
         "rails",
         "schedule",
+        "when",
         "bounds",
         "replacement",
         "api",
