@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rebalancer.cli.output import moment, plain
+from rebalancer.cli.output import moment
+from rebalancer.core.plain import plain
 from rebalancer.queue.holds import described
 
 
@@ -87,6 +88,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queued": _queued,
     "rerun": _queued,
     "leased": _nothing_more,
+    "rejected": lambda data: f"plan {data['plan']}",
     "unparked": _nothing_more,
     "released": _nothing_more,
     "parked": lambda data: f"behind {data['behind']}: one command of an account at a time",

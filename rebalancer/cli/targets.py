@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rebalancer.cli.options import Options, json_option
-from rebalancer.cli.output import emit, moment, plain, table
+from rebalancer.cli.output import emit, moment, table
+from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
 
 if TYPE_CHECKING:
