@@ -23,6 +23,8 @@ SNAPSHOTS = "rebalance_snapshots"
 APPROVALS = "rebalance_approvals"
 HISTORY = "rebalance_history"
 HISTORY_HEAD = "rebalance_history_head"
+COUNTS = "rebalance_counts"
+MEASURES = "rebalance_measures"
 
 
 def answer(request: str) -> str:

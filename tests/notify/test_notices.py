@@ -1,0 +1,162 @@
+"""What is told of each kind of entry, and what is passed over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rebalancer.notify.notices import notice_of
+from rebalancer.queue.values import Entry
+
+
+def _entry(kind: str, data: dict[str, Any], account: str = "U1") -> Entry:
+    return Entry("1-0", 1_770_000_000.0, kind, "e1", account, data)
+
+
+ORDER = {"action": "BUY", "quantity": 10, "symbol": "SPY"}
+
+TOLD: list[tuple[str, dict[str, Any], str, str, str, str]] = [
+    (
+        "alert",
+        {"title": "IB Gateway is gone", "text": "For 121 s", "remedy": "doctor"},
+        "critical",
+        "IB Gateway is gone",
+        "For 121 s",
+        "doctor",
+    ),
+    (
+        "alert",
+        {"title": "U1 waits for approval", "text": "t", "remedy": "r", "level": "action"},
+        "action",
+        "U1 waits for approval",
+        "t",
+        "r",
+    ),
+    (
+        "dead",
+        {"reason": "unknown symbol XYZ", "error": "UnknownInstrumentError"},
+        "critical",
+        "U1: given up, nothing more is tried",
+        "unknown symbol XYZ (UnknownInstrumentError)",
+        "rebalancer queue requeue e1",
+    ),
+    (
+        "planned",
+        {
+            "checks": [
+                {"name": "orders", "passed": True, "text": ""},
+                {"name": "order_value", "passed": False, "text": "BUY SPY is 9 > 5; raise it"},
+            ]
+        },
+        "critical",
+        "U1: plan refused by order_value",
+        "BUY SPY is 9 > 5; raise it",
+        "rebalancer journal --event e1",
+    ),
+    (
+        "refused",
+        {"orders": {"rb:1:1:SPY": ["turnover", "500"]}},
+        "critical",
+        "U1: orders refused right before they were sent",
+        "rb:1:1:SPY: turnover 500",
+        "rebalancer journal --event e1",
+    ),
+    (
+        "settled",
+        {"status": "rejected", "reason": "201 margin", "intent": {"order": ORDER}},
+        "critical",
+        "U1: BUY 10 SPY was rejected",
+        "201 margin",
+        "rebalancer journal --event e1",
+    ),
+    (
+        "completed",
+        {
+            "command": "rebalance",
+            "orders": [1, 2],
+            "drift_before": "0.05",
+            "drift_reached": "0.001",
+        },
+        "routine",
+        "U1: rebalanced",
+        "2 orders, drift 5.00% -> 0.10%",
+        "",
+    ),
+    (
+        "retrying",
+        {"attempt": 3, "due_at": 1, "error": "no\nprices"},
+        "routine",
+        "U1: failed, is tried again",
+        "no prices",
+        "rebalancer journal --event e1",
+    ),
+    (
+        "halt",
+        {"scope": "all", "halt": {"reason": "crash"}},
+        "critical",
+        "U1: halted: everything",
+        "crash",
+        "rebalancer resume",
+    ),
+    (
+        "reclaimed",
+        {"token": 1, "worker": "w1"},
+        "routine",
+        "U1: taken back from a worker that went silent",
+        "it was w1",
+        "",
+    ),
+    (
+        "settled",
+        {"status": "rejected"},
+        "critical",
+        "U1: Unreadable entry of the journal: settled",
+        "",
+        "rebalancer journal --event e1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "data", "level", "title", "text", "remedy"), TOLD)
+def test_what_is_told(
+    kind: str, data: dict[str, Any], level: str, title: str, text: str, remedy: str
+) -> None:
+    notice = notice_of(_entry(kind, data))
+    assert notice is not None
+    assert (notice.level, notice.title, notice.text, notice.remedy) == (
+        level,
+        title,
+        text,
+        remedy,
+    )
+    assert (notice.account_id, notice.ids, notice.times) == ("U1", ("1-0",), 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("queued", {"exec_command": "rebalance"}),
+        ("leased", {}),
+        ("held", {"differences": []}),
+        ("settled", {"status": "filled", "intent": {"order": ORDER}}),
+        ("planned", {"checks": [{"name": "orders", "passed": True, "text": ""}]}),
+        ("completed", {"command": "print-positions"}),
+        ("", {"raw": {}}),
+    ],
+)
+def test_what_is_passed_over(kind: str, data: dict[str, Any]) -> None:
+    assert notice_of(_entry(kind, data)) is None
+
+
+def test_an_alert_of_an_unknown_level_is_critical() -> None:
+    notice = notice_of(_entry("alert", {"title": "t", "text": "x", "level": "loud"}))
+    assert notice is not None
+    assert notice.level == "critical"
+    assert notice.remedy == ""
+
+
+def test_a_text_is_bounded() -> None:
+    notice = notice_of(_entry("retrying", {"error": "x" * 5000}))
+    assert notice is not None
+    assert len(notice.text) == 1000
