@@ -154,10 +154,7 @@ class Follower:
                 self._done.add(entry.id)
 
     def _missed(self, after: str, before: str) -> None:
-        began, ended = (
-            datetime.fromtimestamp(followers.seconds(each), UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-            for each in (after, before)
-        )
+        began, ended = _moment(after), _moment(before)
         log.error(
             "%s: the journal forgot entries before they were told: between %s and %s",
             self.addressee.name,
@@ -250,3 +247,10 @@ class Follower:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _moment(entry_id: str) -> str:
+    if followers.order(entry_id) == followers.order(START):
+        return "the beginning"
+    at = datetime.fromtimestamp(followers.seconds(entry_id), UTC)
+    return at.strftime("%Y-%m-%d %H:%M:%SZ")

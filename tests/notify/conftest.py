@@ -67,7 +67,7 @@ class Office:
         """A notifier at work in this loop; ended in order."""
         environ = {"REBALANCER_REDIS_URL": url or self.redis_url}
         files = locate(environ, config=self.folder / "rebalancer.yaml")
-        async with AsyncQueue(url or self.redis_url, timeout=1.0) as queue:
+        async with AsyncQueue(url or self.redis_url, timeout=0.5) as queue:
             made = assemble(
                 load_service(files, environ), queue, beside=self.folder, environ=environ
             )
