@@ -77,9 +77,15 @@ MEASURED: tuple[Metric, ...] = (
         "rebalancer_order_slippage_points",
         "histogram",
         """Hundredths of a percent by which fills were worse than the price planned with;
-        below zero: better.""",
+        below zero: better. Without a sum, as Prometheus has it where values are below zero.""",
         ("action",),
         _POINTS,
+    ),
+    Metric(
+        "rebalancer_order_slippage_points_added_up",
+        "gauge",
+        "The sum of these.",
+        ("action",),
     ),
     Metric(
         "rebalancer_rails_tripped_total",
@@ -111,7 +117,7 @@ _BY_NAME = {metric.name: metric for metric in MEASURED}
 
 
 def count(name: str, *labels: str, by: float = 1.0) -> Sample:
-    """A counter goes up."""
+    """A counter goes up, or a gauge that is a sum changes."""
     return Sample(_field(name, labels), by)
 
 

@@ -140,6 +140,17 @@ def _retrying(data: Mapping[str, Any]) -> Said:
     return "routine", "failed, is tried again", str(data["error"]), _LOOK
 
 
+def _rejected(data: Mapping[str, Any]) -> Said:
+    title = f"a signal from {data['source']} was rejected"
+    return "critical", title, str(data["reason"]), "mend it and send it again"
+
+
+def _missed(data: Mapping[str, Any]) -> Said:
+    title = f"a scheduled {data['exec_command']} was missed"
+    again = f"rebalancer enqueue {{account}} {data['exec_command']}"
+    return "critical", title, f"no broker ran when it was due: {data['schedule']}", again
+
+
 def _halt(data: Mapping[str, Any]) -> Said:
     scope = "everything" if data["scope"] == "all" else data["scope"]
     return "critical", f"halted: {scope}", str(data["halt"]["reason"]), "rebalancer resume"
@@ -167,7 +178,12 @@ def _approved(data: Mapping[str, Any]) -> Said:
 def _open_cancelled(data: Mapping[str, Any]) -> Said:
     text = f"{len(data['cancelled'])} cancelled, {len(data['left'])} left"
     level: Level = "critical" if data["left"] else "routine"
-    return level, f"open orders of the halt: {data['scope']}", text, "cancel what is left in the gateway's window"
+    return (
+        level,
+        f"open orders of the halt: {data['scope']}",
+        text,
+        "cancel what is left in the gateway's window",
+    )
 
 
 def _removed(data: Mapping[str, Any]) -> Said:
@@ -199,6 +215,8 @@ _TABLE: Mapping[str, Callable[[Mapping[str, Any]], Said]] = {
     "completed": _completed,
     "partially_done": _partially_done,
     "retrying": _retrying,
+    "rejected": _rejected,
+    "missed": _missed,
     "halt": _halt,
     "resume": _resume,
     "halted": _halted,

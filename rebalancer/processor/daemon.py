@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any
 
 from rebalancer import sdnotify
+from rebalancer.core.rails import Check
 from rebalancer.errors import (
     GatewayUnavailableError,
     LeaseLostError,
@@ -31,13 +32,14 @@ from rebalancer.gateway.market import Contracts
 from rebalancer.logs import event_context
 from rebalancer.processor import ending, halting, upkeep
 from rebalancer.processor.ending import Conclusion, RetryPolicy
+from rebalancer.processor.figures import figures
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
 from rebalancer.processor.reconciling import Reconciler
 from rebalancer.processor.record import Ending, Recorder, end
 from rebalancer.processor.run import Deadlines, Portfolio, Run
 from rebalancer.processor.vigil import keep_vigil
-from rebalancer.queue import moves
+from rebalancer.queue import measures, moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.queue.values import Lease
 
@@ -303,6 +305,17 @@ class Processor:
         over = Ending(flight.lease, flight.record, conclusion.outcome, tickets)
         move, keep = conclusion.move, self._keep_records
         await end(self._queue, self._chain, over, move, keep=keep)
+        await self._measure(over, flight.run.tally.checks if flight.run is not None else ())
+
+    async def _measure(self, over: Ending, checks: Sequence[Check]) -> None:
+        """Add a run that is over to the figures, once: killed here, it is not in them."""
+        try:
+            samples = figures(over, checks)
+            await self._queue.run(measures.measure(samples, now=self.clock()))
+        except QueueError as error:
+            log.warning("a run is missing in the figures: %s", error)
+        except Exception:
+            log.exception("a run is missing in the figures")
 
     async def _insist(self, send: Callable[[], Awaitable[object]]) -> None:
         """Record an event's end, however long Redis takes to come back.

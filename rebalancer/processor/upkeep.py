@@ -32,6 +32,9 @@ async def say_alive(processor: Processor, queue: AsyncQueue, every: float) -> No
             "running": running,
             "worker": processor.worker,
             "gateway_state": processor.gateway.state,
+            "gateway_ready": processor.gateway.is_ready,
+            "pacing_waits": processor.gateway.pacing_waits,
+            "pacing_seconds": round(processor.gateway.pacing_seconds, 3),
             "gateway_expected_down_until": vigil.expected_down_until(processor.gateway),
         }
         with contextlib.suppress(QueueError):

@@ -99,7 +99,7 @@ async def test_a_service_that_is_down_holds_up_no_other_and_gets_all_later(
         )
         async with office.notifier():
             await eventually(lambda: office.reader("chat") and office.reader("mail"))
-            await eventually(lambda: office.reader())
+            await eventually(office.reader)
             office.alert("first")
             await eventually(lambda: mail.tries >= 3)
             await eventually(lambda: chat.tries >= 1)
@@ -119,12 +119,10 @@ async def test_a_service_that_is_down_holds_up_no_other_and_gets_all_later(
 async def test_what_no_service_took_for_too_long_is_given_up_and_that_is_told(
     office: Office, phone: HttpService
 ) -> None:
-    office.configure(
-        {"phone": phone.json_url}, "gather_seconds: 0.05, give_up_hours: 0.0002"
-    )
+    office.configure({"phone": phone.json_url}, "gather_seconds: 0.05, give_up_hours: 0.0002")
     phone.status = 500
     async with office.notifier():
-        await eventually(lambda: office.reader())
+        await eventually(office.reader)
         office.alert("too late")
         gone = "rebalancer_notifications_total phone dropped"
         await eventually(lambda: office.queue.run(measures.measured()).get(gone) == 1)
@@ -139,7 +137,7 @@ async def test_entries_that_were_forgotten_unread_are_told_of(
 ) -> None:
     office.configure({"phone": phone.json_url})
     async with office.notifier():
-        await eventually(lambda: office.reader())
+        await eventually(office.reader)
     for n in range(5):
         office.alert(f"alert {n}")
     office.queue.run(command("XTRIM", keys.JOURNAL, "MAXLEN", "2", parse=int))
@@ -157,7 +155,7 @@ async def test_pending_entries_that_were_forgotten_are_told_of(
     office.configure({"phone": phone.json_url})
     phone.status = 500
     async with office.notifier():
-        await eventually(lambda: office.reader())
+        await eventually(office.reader)
         office.alert("never told")
         await eventually(lambda: phone.tries)
     office.queue.run(command("XTRIM", keys.JOURNAL, "MAXLEN", "0", parse=int))
@@ -175,7 +173,7 @@ async def test_a_lost_reply_of_redis_loses_no_notice(
     office.configure({"phone": phone.json_url})
     with tcp_proxy(server.port) as proxy:
         async with office.notifier(f"redis://127.0.0.1:{proxy.port}/0"):
-            await eventually(lambda: office.reader())
+            await eventually(office.reader)
             for n in range(4):
                 proxy.lose_next_reply(how)  # type: ignore[arg-type]
                 office.alert(f"alert {n}")
@@ -188,7 +186,7 @@ async def test_a_redis_that_lost_everything_is_followed_anew(
 ) -> None:
     office.configure({"phone": phone.json_url})
     async with office.notifier():
-        await eventually(lambda: office.reader())
+        await eventually(office.reader)
         office.alert("before")
         await eventually(lambda: phone.titles == ["before"])
         office.queue.run(command("FLUSHALL", parse=bool))
@@ -236,7 +234,7 @@ async def test_a_service_that_is_no_more_is_forgotten(
 ) -> None:
     office.configure({"phone": phone.json_url})
     async with office.notifier():
-        await eventually(lambda: office.reader())
+        await eventually(office.reader)
     office.configure({"other": phone.json_url})
     async with office.notifier():
         await eventually(lambda: office.reader("other"))
@@ -264,7 +262,7 @@ def test_killed_while_it_tells_the_next_process_tells_it(
 ) -> None:
     office.configure({"phone": phone.json_url})
     first = _start(office)
-    blocking(lambda: office.reader())
+    blocking(office.reader)
     phone.answering.clear()
     office.alert("told when it was killed")
     phone.until(lambda: phone.tries == 1)
@@ -302,7 +300,7 @@ async def test_a_service_without_a_usable_url_is_refused(office: Office, url: st
 async def test_a_port_where_nobody_listens_is_one_more_failure(office: Office) -> None:
     office.configure({"phone": f"ntfy://127.0.0.1:{free_port()}/canary-topic"})
     async with office.notifier():
-        await eventually(lambda: office.reader())
+        await eventually(office.reader)
         office.alert("unheard")
         failed = "rebalancer_notifications_total phone failed"
         await eventually(lambda: office.queue.run(measures.measured()).get(failed, 0) >= 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rebalancer.notify.notices import Level, Notice
 from rebalancer.notify.outbox import FIRST_RETRY, LAST_RETRY, PAUSE, Message, Outbox, Rules
 
@@ -9,7 +11,7 @@ RULES = Rules(gather=60, repeat=600, give_up=3600)
 NOON = 1_770_033_600.0
 
 
-def _notice(title: str, level: Level = "critical", n: int = 1, **more: str) -> Notice:
+def _notice(title: str, level: Level = "critical", n: int = 1, **more: Any) -> Notice:
     return Notice(level, title, at=NOON, ids=(f"{n}-0",), **more)
 
 

@@ -1,5 +1,5 @@
 -- Count what was put down in the journal since the last time, by kind; of signals also by their
--- source. Counting in the moves themselves would cost each of them a tenth.
+-- source. Counting in the moves themselves would make each of them a tenth slower.
 --
 -- ARGV[1]      number  now, Unix seconds
 -- ARGV[2]      integer most entries to count at once
@@ -11,7 +11,8 @@ local page = redis.call('XRANGE', journal, counted and '(' .. counted or '-', '+
 if #page == 0 then
   return 0
 end
-local signals, found = {queued = true, merged = true, rerun = true}, {}
+local found = {}
+local of_sources = {queued = true, merged = true, rerun = true, rejected = true, missed = true}
 local function more(name)
   found[name] = (found[name] or 0) + 1
 end
@@ -22,7 +23,7 @@ for _, entry in ipairs(page) do
   end
   local kind = fields.kind or ''
   more(kind)
-  if signals[kind] then
+  if of_sources[kind] then
     -- The event as we write it; what a source calls itself has no quotes in it.
     more(kind .. ' ' .. (string.match(fields.data or '', '"source":"([%w._-]*)"') or 'unknown'))
   end
