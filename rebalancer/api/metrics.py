@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from rebalancer.core.metrics import MEASURED, Kind, Metric, read
 from rebalancer.queue import board, followers, measures, moves
-from rebalancer.queue.followers import Bounds, Follower
+from rebalancer.queue.followers import Follower
 from rebalancer.queue.store import Queue
 from rebalancer.queue.values import Daemon, Halt, Stats
 
@@ -42,7 +42,6 @@ class Look:
     daemons: Mapping[str, Daemon]
     snapshots: Mapping[str, Mapping[str, Any]]
     halts: Mapping[str, Halt]
-    journal: Bounds
     services: tuple[Follower, ...]
 
     def said(self, daemon: str, name: str) -> Any:
@@ -74,7 +73,6 @@ def look(queue: Queue, now: float) -> Look:
         daemons=queue.run(moves.daemons()),
         snapshots=queue.run(board.snapshots()),
         halts=queue.run(moves.halts()),
-        journal=queue.run(followers.bounds()),
         services=queue.run(followers.followers(_SERVICES)),
     )
 
@@ -166,12 +164,12 @@ def _transitions(found: Look) -> Rows:
 def _signals(found: Look) -> Rows:
     for name, number in sorted(found.counts.items()):
         outcome, _, source = name.partition(" ")
-        if source:
+        if outcome in {"queued", "merged", "rerun", "rejected", "missed"} and source:
             yield (source, outcome), number
 
 
 def _uncounted(found: Look) -> Rows:
-    yield (), max(found.journal.ever - found.counts.get(".counted", 0.0), 0.0)
+    yield (), found.counts.get(".lost", 0.0)
 
 
 def _halted(found: Look) -> Rows:

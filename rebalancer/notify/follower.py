@@ -116,8 +116,7 @@ class Follower:
         # Followed before and gone now: the journal is a new one, and all in it is news.
         after = START if self._position else followers.LATEST
         now = self._clock()
-        if await self._queue.run(followers.follow(self._reader, now=now, after=after)):
-            log.info("%s follows the journal from now on", self.addressee.name)
+        await self._queue.run(followers.follow(self._reader, now=now, after=after))
         mine = await self._queue.run(followers.followers(self._reader))
         held = {*self._outbox.ids, *self._done, *self._flying}
         after = START
@@ -132,6 +131,7 @@ class Follower:
             after = max((*gone, *(entry.id for entry in found)), key=followers.order)
         self._position = next(one.position for one in mine if one.name == self._reader)
         self._certain = True
+        log.info("%s follows the journal from %s", self.addressee.name, self._position)
 
     async def _take_in(self, found: tuple[Entry, ...]) -> None:
         if not found:

@@ -11,7 +11,7 @@ from rebalancer import sdnotify
 from rebalancer.core.event import Event
 from rebalancer.errors import GatewayUnavailableError, QueueError
 from rebalancer.processor import vigil
-from rebalancer.queue import moves
+from rebalancer.queue import measures, moves
 from rebalancer.queue.store import AsyncQueue
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ async def say_alive(processor: Processor, queue: AsyncQueue, every: float) -> No
         }
         with contextlib.suppress(QueueError):
             await queue.run(moves.heartbeat_daemon("processor", info, now=processor.clock()))
+            # Before the journal forgets, and without anybody having to look.
+            await queue.run(measures.count(now=processor.clock()))
         await asyncio.sleep(every)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rebalancer.queue import keys
+from rebalancer.queue.codec import stamp
 from rebalancer.queue.journal import START, entries
 from rebalancer.queue.move import Move, command
 from rebalancer.queue.values import Entry
@@ -68,9 +69,9 @@ def seconds(entry_id: str) -> float:
     return order(entry_id)[0] / 1000
 
 
-def follow(name: str, *, now: float, after: str = LATEST) -> Move[bool]:
-    """Begin to follow; ``False``: it is followed already and goes on where it was."""
-    return Move("follow", (), (f"{now:.6f}", name, after), lambda reply: int(reply) == 1)
+def follow(name: str, *, now: float, after: str = LATEST) -> Move[None]:
+    """Begin to follow after an entry. A reader that follows already goes on where it was."""
+    return Move("follow", (), (stamp(now), name, after), lambda _reply: None)
 
 
 def unfollow(name: str) -> Move[None]:
@@ -106,9 +107,9 @@ def waiting_for(name: str, wait: float, limit: int) -> tuple[str, ...]:
     )
 
 
-def acknowledge(name: str, ids: Iterable[str]) -> Move[int]:
+def acknowledge(name: str, ids: Iterable[str]) -> Move[None]:
     """The reader is done with these entries. At least one."""
-    return command("XACK", keys.JOURNAL, name, *ids, parse=int)
+    return command("XACK", keys.JOURNAL, name, *ids, parse=lambda _reply: None)
 
 
 def followers(prefix: str = "") -> Move[tuple[Follower, ...]]:

@@ -124,7 +124,9 @@ def test_histograms_add_up(empty: Queue) -> None:
     by = count("rebalancer_runs_total", "rebalance", "completed")
     for _ in range(2):
         empty.run(measures.measure([by], now=NOW))
-    empty.run(command("HSET", keys.MEASURES, "strange", "1", "rebalancer_runs_total", "x", parse=int))
+    empty.run(
+        command("HSET", keys.MEASURES, "strange", "1", "rebalancer_runs_total", "x", parse=int)
+    )
     assert _scraped(empty)["rebalancer_runs_total", "rebalance", "completed"] == 2
 
 
@@ -159,7 +161,9 @@ _KNOWN = {
     name
     for metric in EVERY
     for name in (
-        [metric.name + end for end in ("_bucket", "_count", "_sum")][: 1 if metric.buckets[0] < 0 else 3]
+        [metric.name + end for end in ("_bucket", "_count", "_sum")][
+            : 1 if metric.buckets[0] < 0 else 3
+        ]
         if metric.kind == "histogram"
         else [metric.name]
     )

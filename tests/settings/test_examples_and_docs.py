@@ -13,6 +13,7 @@ from rebalancer.core.policy import Policy
 from rebalancer.settings import load, load_service, locate
 from rebalancer.settings.accounts import AccountKeys, BoundsKeys, Schedule
 from rebalancer.settings.environment import variables
+from rebalancer.settings.notify import ServiceKeys
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 from rebalancer.settings.service import Service
@@ -42,7 +43,7 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def _value(value: Any) -> str:
-    if value == "" or value is None:
+    if value in ("", (), None):
         return "-"
     if isinstance(value, float):
         return f"`{value:g}`"
@@ -102,6 +103,7 @@ _SHOWN = {
     "days": "`[mon, tue, wed, thu, fri]`",
     "WindowKeys.days": "every day",
     "login": "`false`",
+    "levels": "all",
 }
 
 
@@ -110,13 +112,23 @@ _SHOWN = {
     [
         ("settings.md", service_table()),
         ("settings.md", keys_table(WindowKeys)),
+        ("settings.md", keys_table(ServiceKeys)),
         ("accounts.md", keys_table(PolicyKeys, RAIL_KEYS)),
         ("accounts.md", keys_table(RailKeys)),
         ("accounts.md", keys_table(Schedule)),
         ("accounts.md", keys_table(BoundsKeys)),
         ("accounts.md", keys_table(Replacement)),
     ],
-    ids=["service", "windows", "policy", "rails", "schedule", "bounds", "replacement"],
+    ids=[
+        "service",
+        "windows",
+        "services",
+        "policy",
+        "rails",
+        "schedule",
+        "bounds",
+        "replacement",
+    ],
 )
 def test_the_reference_has_the_table(file: str, table: str) -> None:
     assert table in (REFERENCE / file).read_text()

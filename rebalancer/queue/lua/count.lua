@@ -8,6 +8,7 @@
 --@include keys
 local counted = redis.call('HGET', counts, '.position')
 local page = redis.call('XRANGE', journal, counted and '(' .. counted or '-', '+', 'COUNT', ARGV[2])
+
 if #page == 0 then
   return 0
 end
@@ -33,4 +34,16 @@ for name, times in pairs(found) do
 end
 redis.call('HINCRBY', counts, '.counted', #page)
 redis.call('HSET', counts, '.position', page[#page][1])
-return #page == tonumber(ARGV[2]) and 1 or 0
+if #page == tonumber(ARGV[2]) then
+  return 1
+end
+
+-- All are counted: of those there ever were, what is missing was forgotten before.
+local info = redis.call('XINFO', 'STREAM', journal)
+for i = 1, #info, 2 do
+  if info[i] == 'entries-added' then
+    local lost = info[i + 1] - redis.call('HGET', counts, '.counted')
+    redis.call('HSET', counts, '.lost', math.max(lost, 0))
+  end
+end
+return 0

@@ -4,10 +4,10 @@
 -- ARGV[2]      string  name of the reader
 -- ARGV[3]      string  entry after which to begin; $ is the latest
 --
--- Returns 1, or 0 if it was followed under that name already, and then goes on where it was.
+-- Returns 1; or an error. One that is followed already under that name goes on where it was.
 --@include keys
 local made = redis.pcall('XGROUP', 'CREATE', journal, ARGV[2], ARGV[3], 'MKSTREAM')
-if type(made) == 'table' and made.err then
-  return string.find(made.err, 'BUSYGROUP', 1, true) and 0 or made
+if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
+  return made
 end
 return 1
