@@ -22,8 +22,9 @@ from rebalancer.notify.notices import Level, Notice
 PAUSE = 5.0
 #: Seconds after the first failure, and at most.
 FIRST_RETRY, LAST_RETRY = 5.0, 300.0
-#: Notices shown in one message; of more only the number is told.
-SHOWN = 15
+#: Characters of one message; of notices beyond it only the number is told. Telegram and ntfy
+#: take about 4000.
+LONGEST = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +161,21 @@ def composed(notices: Iterable[Notice]) -> Message:
         title, body = _title(first), _details(first)
     else:
         title = f"{_title(first)} and {len(found) - 1} more"
-        told = [f"{_title(one)}\n{_details(one)}".strip() for one in found[:SHOWN]]
-        if len(found) > SHOWN:
-            told.append(f"{len(found) - SHOWN} more: rebalancer journal")
-        body = "\n\n".join(told)
+        body = _gathered([f"{_title(one)}\n{_details(one)}" for one in found])
     return Message(first.level, title, body, tuple(found))
+
+
+def _gathered(told: list[str]) -> str:
+    shown: list[str] = []
+    room = LONGEST
+    for each in told:
+        room -= len(each) + 2
+        if room < 0 and shown:
+            break
+        shown.append(each)
+    if left := len(told) - len(shown):
+        shown.append(f"{left} more: rebalancer journal")
+    return "\n\n".join(shown)
 
 
 def _title(notice: Notice) -> str:

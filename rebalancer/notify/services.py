@@ -65,6 +65,10 @@ class Service:
                 f"notify service {name}: apprise does not understand {shown}; its URL has to "
                 f"be one such as ntfy://ntfy.example/topic, see docs/how-to/notifications.md"
             )
+        for plugin in self._apprise:
+            if "overflow=" not in url:
+                # Refused for its length, a message would be tried in vain until it is given up.
+                plugin.overflow_mode = apprise.OverflowMode.SPLIT
 
     async def send(self, message: Message) -> str:
         """Tell it. Returns '' when the service took it, else why not, without secrets."""
@@ -91,6 +95,8 @@ class Service:
                 body=message.body or message.title,
                 title=message.title,
                 notify_type=_TYPES[message.level],
+                # Whatever a service makes of < or * in it is escaped.
+                body_format="text",
                 timeout=WITHIN,
             )
         except Exception as error:  # noqa: BLE001 - a hundred plugins, each with its own

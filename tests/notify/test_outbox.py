@@ -66,13 +66,14 @@ def test_between_messages_lies_a_pause_and_a_storm_becomes_one() -> None:
     outbox.add(_notice("U0", n=0), 0)
     outbox.sent(_take(outbox, 0), 0)
     for n in range(1, 41):
-        outbox.add(_notice(f"U{n}", n=n), 1)
+        outbox.add(_notice(f"U{n}", n=n, text="x" * 400), 1)
     assert outbox.next_due() == PAUSE
     assert outbox.take(1) is None
     storm = _take(outbox, PAUSE)
     assert storm.title == "U1 and 39 more"
-    assert storm.body.count("U") == 15
-    assert storm.body.endswith("25 more: rebalancer journal")
+    assert storm.body.count("U") == 7
+    assert storm.body.endswith("33 more: rebalancer journal")
+    assert len(storm.body) < 3100
     assert len(storm.ids) == 40
 
 
