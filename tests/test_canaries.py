@@ -202,6 +202,7 @@ def test_no_secret_is_said_by_anybody(
     begun = [line for line in lines if "begins" in line["message"]]
     assert begun
     assert all(line["event_id"] and line["account"].startswith("DU100000") for line in begun)
+    assert len({line["run"] for line in begun}) == len(begun)
 
 
 def test_the_canaries_would_be_found(server: RedisServer) -> None:

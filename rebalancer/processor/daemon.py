@@ -16,6 +16,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -238,15 +239,16 @@ class Processor:
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
+        flight = self._running.pop(task)
         self._slots.release()
         if not task.cancelled() and task.exception() is not None:
-            log.error("an event's end could not be recorded", exc_info=task.exception())
+            with _about(flight.lease):
+                log.error("an event's end could not be recorded", exc_info=task.exception())
 
     async def _carry_out(self, flight: _Flight) -> None:
         lease = flight.lease
         event = lease.event
-        with event_context(event.event_id, event.account_id):
+        with _about(lease):
             await self._others_of(event.account_id)
             log.info("%s of %s begins", event.exec_command, event.account_id)
             work = self._attempt(flight)
@@ -350,6 +352,11 @@ class Processor:
             _, late = await asyncio.wait(busy, timeout=self._limits.shutdown)
             for task in late:
                 await _ended(task)
+
+
+def _about(lease: Lease) -> AbstractContextManager[None]:
+    """Mark what is logged as about this run; its token names it in the history as well."""
+    return event_context(lease.event.event_id, lease.event.account_id, str(lease.token))
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

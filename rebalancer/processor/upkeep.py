@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rebalancer import sdnotify
 from rebalancer.core.event import Event
 from rebalancer.errors import GatewayUnavailableError, QueueError
+from rebalancer.logs import event_context
 from rebalancer.processor import vigil
 from rebalancer.queue import measures, moves
 from rebalancer.queue.store import AsyncQueue
@@ -68,7 +69,8 @@ async def _mind_orders_of(
     intents = await queue.run(moves.open_intents(account_id, now=now))
     if not intents or account_id in processor.flying or now - intents[0].recorded_at < age:
         return
-    log.warning("%d orders of %s are unsettled", len(intents), account_id)
     name = f"settle.{account_id}.{now:.0f}"
+    with event_context(name, account_id):
+        log.warning("%d orders of %s are unsettled", len(intents), account_id)
     event = Event(name, account_id, "settle-orders", received_at=now, source="processor")
     await queue.run(moves.enqueue(event, now=now))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -252,6 +253,7 @@ def _start(office: Office) -> subprocess.Popen[bytes]:
                 "REBALANCER_CONFIG": str(office.folder / "rebalancer.yaml"),
                 "REBALANCER_REDIS_URL": office.redis_url,
                 "PYTHONPATH": str(Path(__file__).parents[2]),
+                "NOTIFY_SOCKET": str(office.folder / "systemd"),
             },
             stderr=log,
         )
@@ -261,7 +263,12 @@ def test_killed_while_it_tells_the_next_process_tells_it(
     office: Office, phone: HttpService
 ) -> None:
     office.configure({"phone": phone.json_url})
-    first = _start(office)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(office.folder / "systemd"))
+        systemd.settimeout(15)
+        first = _start(office)
+        heard = {systemd.recv(4096).partition(b"=")[0] for _ in range(3)}
+        assert heard == {b"READY", b"STATUS", b"WATCHDOG"}
     blocking(office.reader)
     phone.answering.clear()
     office.alert("told when it was killed")
