@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,8 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from rebalancer.queue import history
+from rebalancer.ingest import accept
+from rebalancer.queue import history, moves
 from rebalancer.queue.store import Queue
 from tests.support.http_service import HttpService, eventually, http_service
 from tests.support.redis_server import RedisServer, free_port, redis_server
@@ -149,12 +151,16 @@ _READS = {
 }
 
 
+def _url(server: RedisServer) -> str:
+    return f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{server.port}/0"
+
+
 def _stored(server: RedisServer) -> str:
     """Everything in Redis, as text; records of the history are unpacked."""
     found: list[object] = []
     with (
         redis.Redis.from_url(server.url, password=PASSWORD) as client,
-        Queue(f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{server.port}/0") as queue,
+        Queue(_url(server)) as queue,
     ):
         for key in client.scan_iter(count=1000):
             verb, *more = _READS[client.type(key).decode()]
@@ -170,8 +176,10 @@ def test_no_secret_is_said_by_anybody(
         house.start(daemon)
     # All is well, and an event runs; another cannot; two services do not listen.
     eventually(lambda: "follows the journal" in house.printed("notify"), deadline=60)
-    assert "queued" in house.run("enqueue", "DU1000001", "rebalance")
-    house.run("enqueue", "DU1000002", "rebalance", "--priority", "high")
+    with Queue(_url(server)) as queue:
+        for account in ("DU1000001", "DU1000002"):
+            event = accept(account, "rebalance", now=time.time(), source="test")
+            queue.run(moves.enqueue(event, now=time.time()))
     eventually(lambda: "is complete" in house.printed("processor"), deadline=60)
     phone.until(lambda: "given up" in str(phone.got), deadline=60)
     eventually(lambda: "gone did not take" in house.printed("notify"), deadline=60)
@@ -186,7 +194,6 @@ def test_no_secret_is_said_by_anybody(
         client.client_kill_filter(_type="normal")
     eventually(lambda: "refuses the login" in house.printed("processor"), deadline=60)
     house.run("doctor")
-    house.run("queue", "status")
     server.kill()
     house.run("queue", "status")
     eventually(lambda: "cannot be reached" in house.printed("notify"), deadline=60)

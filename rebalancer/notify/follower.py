@@ -224,10 +224,11 @@ class Follower:
         self.tell(
             Notice(
                 "critical",
-                f"{times} notices were given up",
+                "Notices were given up",
                 f"They could not be told within {hours:g} hours.",
                 "look: rebalancer journal, rebalancer history",
                 at=self._clock(),
+                times=times,
             )
         )
         await self._measure("dropped", times)

@@ -110,7 +110,7 @@ def seconds(high: int = 86_400) -> Kind[float]:
 
 
 def hours(high: int) -> Kind[float]:
-    """A duration above 0."""
+    """A number of hours above 0."""
     exact = number(f"hours, above 0 and at most {high}", high=str(high), above=True)
     return lambda item: float(exact(item))
 

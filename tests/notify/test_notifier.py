@@ -130,7 +130,7 @@ async def test_what_no_service_took_for_too_long_is_given_up_and_that_is_told(
         phone.status = 200
         await eventually(lambda: phone.titles)
         await eventually(office.all_acknowledged)
-    assert phone.titles == ["1 notices were given up"]
+    assert phone.titles == ["Notices were given up"]
 
 
 async def test_entries_that_were_forgotten_unread_are_told_of(
