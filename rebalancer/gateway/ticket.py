@@ -62,10 +62,12 @@ class Ticket:
 
     # What the gateway says -----------------------------------------------------------------
 
-    def bind(self, track: Track) -> None:
+    def bind(self, track: Track, now: float) -> None:
         """An order or fill under our order id is this one if the orderRef is ours, too."""
         if track.order_ref == self.order.order_ref:
             self.track = track
+            if self.heard_after is None:
+                self.heard_after = now - self._sent_at
             track.refused = track.refused or self._is_refused()
 
     def noted(self, code: int, text: str) -> None:
