@@ -1,7 +1,6 @@
 """What is worth telling: from an entry of the journal to a notice, decided in one table.
 
-Everything that is not in the table, or says of itself that it is routine and nothing came of
-it, is passed over: the journal has it.
+What is passed over is in the journal all the same, and so is what is not in the table.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def notice_of(entry: Entry) -> Notice | None:
 
     Data of another shape than ours are shown as they are: a notice must not be lost for that.
     """
-    tell = _TABLE.get(entry.kind)
+    tell = TABLE.get(entry.kind)
     if tell is None:
         return None
     try:
@@ -122,8 +121,8 @@ def _settled(data: Mapping[str, Any]) -> Said:
 
 
 def _completed(data: Mapping[str, Any]) -> Said:
-    if data.get("command") != "rebalance":
-        return None
+    if data.get("command") != "rebalance" or "drift_reached" not in data:
+        return None  # it only looked, or found that nothing was due
     before, reached = float(data["drift_before"]), float(data["drift_reached"])
     text = f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.2%}"
     return "routine", "rebalanced", text, ""
@@ -199,13 +198,19 @@ def _reclaimed(data: Mapping[str, Any]) -> Said:
     return "routine", "taken back from a worker that went silent", f"it was {worker}", ""
 
 
+def _reloaded(data: Mapping[str, Any]) -> Said:
+    waiting = ", ".join(data["needs_restart"])
+    text = f"these wait for a restart: {waiting}" if waiting else "all of them hold now"
+    return "routine", f"the {data['program']} has read its settings again", text, ""
+
+
 def _repaired(data: Mapping[str, Any]) -> Said:
     text = f"{data['what']}: {data['why']}"
     return "routine", "the queue was mended", text, "rebalancer journal"
 
 
-#: Kind of entry -> what to say. ``held`` and ``proposed`` are told by the alerts beside them.
-_TABLE: Mapping[str, Callable[[Mapping[str, Any]], Said]] = {
+#: Kind of entry -> what to say; ``None``: never anything.
+TABLE: Mapping[str, Callable[[Mapping[str, Any]], Said] | None] = {
     "alert": _alert,
     "dead": _dead,
     "planned": _planned,
@@ -226,5 +231,24 @@ _TABLE: Mapping[str, Callable[[Mapping[str, Any]], Said]] = {
     "removed": _removed,
     "requeued": _requeued,
     "reclaimed": _reclaimed,
+    "reloaded": _reloaded,
     "repaired": _repaired,
+    # Told by the alerts beside them.
+    "held": None,
+    "proposed": None,
+    "not_reloaded": None,
+    # Steps on the way; how it ends is told.
+    "queued": None,
+    "merged": None,
+    "rerun": None,
+    "leased": None,
+    "parked": None,
+    "unparked": None,
+    "promoted": None,
+    "delayed": None,
+    "released": None,
+    "pass": None,
+    "intents": None,
+    "converting": None,
+    "reconciled": None,
 }

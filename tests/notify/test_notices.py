@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rebalancer.notify.notices import notice_of
+import rebalancer
+from rebalancer.notify.notices import TABLE, notice_of
 from rebalancer.queue.values import Entry
 
 
@@ -108,6 +111,46 @@ TOLD: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "",
     ),
     (
+        "missed",
+        {"source": "schedule", "schedule": "U1 at 15:30", "exec_command": "rebalance"},
+        "critical",
+        "U1: a scheduled rebalance was missed",
+        "no broker ran when it was due: U1 at 15:30",
+        "rebalancer enqueue U1 rebalance",
+    ),
+    (
+        "rejected",
+        {"source": "spool", "reason": "no account_id", "signal": "{}"},
+        "critical",
+        "U1: a signal from spool was rejected",
+        "no account_id",
+        "mend it and send it again",
+    ),
+    (
+        "reloaded",
+        {"program": "broker", "accounts": [], "needs_restart": ["redis.url"]},
+        "routine",
+        "U1: the broker has read its settings again",
+        "these wait for a restart: redis.url",
+        "",
+    ),
+    (
+        "open_cancelled",
+        {"scope": "all", "cancelled": [1], "left": [1, 2]},
+        "critical",
+        "U1: open orders of the halt: all",
+        "1 cancelled, 2 left",
+        "cancel what is left in the gateway's window",
+    ),
+    (
+        "partially_done",
+        {"orders": [{"order_ref": "r", "status": "cancelled", "remaining": "3"}]},
+        "routine",
+        "U1: 1 orders did not fill",
+        "r cancelled, 3 left",
+        "",
+    ),
+    (
         "settled",
         {"status": "rejected"},
         "critical",
@@ -142,6 +185,7 @@ def test_what_is_told(
         ("settled", {"status": "filled", "intent": {"order": ORDER}}),
         ("planned", {"checks": [{"name": "orders", "passed": True, "text": ""}]}),
         ("completed", {"command": "print-positions"}),
+        ("completed", {"command": "rebalance", "nothing_due": "drift is 0.1%"}),
         ("", {"raw": {}}),
     ],
 )
@@ -160,3 +204,15 @@ def test_a_text_is_bounded() -> None:
     notice = notice_of(_entry("retrying", {"error": "x" * 5000}))
     assert notice is not None
     assert len(notice.text) == 1000
+
+
+def test_every_kind_that_is_put_down_is_decided_about() -> None:
+    package = Path(rebalancer.__file__).parent
+    source = "".join(file.read_text() for file in package.glob("queue/lua/**/*.lua"))
+    kinds = set(re.findall(r"\bnote\('(\w+)'", source))
+    for file in package.glob("processor/*.py"):
+        text = file.read_text()
+        kinds |= set(re.findall(r'\bnote\(\s*"(\w+)"', text))
+        kinds |= set(re.findall(r'\bsound\(.*, "(\w+)"\)', text))
+    assert len(kinds) > 25
+    assert kinds <= TABLE.keys()
