@@ -41,7 +41,8 @@ async def say_alive(processor: Processor, queue: AsyncQueue, every: float) -> No
         with contextlib.suppress(QueueError):
             await queue.run(moves.heartbeat_daemon("processor", info, now=processor.clock()))
             # Before the journal forgets, and without anybody having to look.
-            await queue.run(measures.count(now=processor.clock()))
+            while await queue.run(measures.count(now=processor.clock())):
+                pass
         await asyncio.sleep(every)
 
 
