@@ -36,6 +36,7 @@ COMMANDS = {
     "broker": "Run the daemon that takes signals in.",
     "processor": "Run the daemon that carries events out.",
     "api": "Run the management API; make its tokens.",
+    "notify": "Run the daemon that tells people what happens.",
     "sim": "Run a simulated IB Gateway.",
     "rehearse": "Try your own accounts on a simulated gateway.",
     "demo": "See it all work, without an account.",

@@ -247,7 +247,7 @@ class Session:
     def _bound(self, track: Track) -> None:
         ticket = self.tickets.get(track.order_id)
         if ticket is not None and track.client_id == self.client.clientId:
-            ticket.bind(track)
+            ticket.bind(track, self._loop.time())
 
     async def _ask_open(self, reply: Reply[Track], within: float) -> list[Track]:
         self.send(self.client.reqAllOpenOrders)

@@ -73,6 +73,8 @@ async def room(connection: Connection, count: int = 1, *, within: float = 10.0) 
     session = connection.session
     client = session.client
     loop = asyncio.get_running_loop()
+    began = loop.time()
+    waited = not session.flowing.is_set()
     try:
         async with asyncio.timeout(within):
             while True:
@@ -84,12 +86,17 @@ async def room(connection: Connection, count: int = 1, *, within: float = 10.0) 
                 over = len(recent) + min(count, client.MaxRequests) - client.MaxRequests
                 if over <= 0:
                     return
+                waited = True
                 # Known to the moment: when so many of the latest messages have aged.
                 await asyncio.sleep(
                     recent[over - 1] + client.RequestsInterval - loop.time() + 0.001
                 )
     except TimeoutError:
         raise GatewayError(f"messages are held back for more than {within:g} s") from None
+    finally:
+        if waited:
+            connection.pacing_waits += 1
+            connection.pacing_seconds += loop.time() - began
 
 
 def place(

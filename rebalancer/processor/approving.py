@@ -70,6 +70,7 @@ async def _tell(run: Run, asked: Proposal, before: str) -> None:
             remedy=f"rebalancer approve {asked.account_id} {asked.plan_hash}",
             event_id=asked.event_id,
             account_id=asked.account_id,
+            level="action",
         )
     )
 

@@ -232,7 +232,7 @@ def written(
 def _own(ending: Ending, ref: str, outcome: Mapping[str, Any] | None) -> dict[str, Any]:
     """An order of this run; without an outcome a later run finds out what became of it."""
     intent = ending.facts.intents[ref]
-    reference = _planned_price(ending.facts, intent)
+    reference = planned_price(ending.facts, intent)
     if outcome is None:
         return record_json.unsettled_json(intent, reference)
     ticket = ending.tickets.get(ref)
@@ -241,7 +241,7 @@ def _own(ending: Ending, ref: str, outcome: Mapping[str, Any] | None) -> dict[st
     return record_json.ended_json(ref, outcome, reference, newest)
 
 
-def _planned_price(facts: Recorder, intent: Intent) -> Decimal | None:
+def planned_price(facts: Recorder, intent: Intent) -> Decimal | None:
     """The price the order was planned with: that of the latest plan it can be of."""
     plans = (facts.replan, facts.plan) if intent.order.action == "BUY" else (facts.plan,)
     lines = (line for plan in plans if plan is not None for line in plan.lines)

@@ -24,6 +24,8 @@ APPROVALS = "rebalance_approvals"
 HISTORY = "rebalance_history"
 HISTORY_HEAD = "rebalance_history_head"
 SWEEPS = "rebalance_sweeps"
+COUNTS = "rebalance_counts"
+MEASURES = "rebalance_measures"
 
 
 def answer(request: str) -> str:

@@ -182,6 +182,15 @@ def _warnings(settings: Settings, files: Files, root: Item) -> tuple[Problem, ..
     if not settings.traded():
         none = f"an enabled account of type {settings.trading_mode}, or nothing is traded"
         warnings.append(Problem(str(files.accounts), 0, "accounts", "no such account", none))
+    for service in settings.notify.services:
+        # Whoever is told about an account that is spelled wrong is told nothing.
+        for name in service.accounts:
+            if name not in settings.accounts:
+                near = did_you_mean(name, list(settings.accounts))
+                found = f"account {name} of {service.name}"
+                expected = f"one of accounts.yaml{near}"
+                config = str(files.config)
+                warnings.append(Problem(config, 0, "notify.services", found, expected))
     for index, account in enumerate(settings.accounts.values()):
         paper = account.account_id.startswith(("DU", "DF"))
         if paper != (account.type == "paper"):

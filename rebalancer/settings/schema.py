@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from rebalancer.core.policy import Bounds
 from rebalancer.core.windows import Window
 from rebalancer.settings.accounts import AccountsFile, BoundsKeys
+from rebalancer.settings.notify import NONE, ServiceKeys
 from rebalancer.settings.rails import Switch
 from rebalancer.settings.service import Service
 from rebalancer.settings.sources import Api, Json, Mix, ModelFile, Weights
@@ -41,6 +42,9 @@ _WEIGHT: Schema = {
 }
 #: A spelling of an instrument: see ``symbols.py``.
 _SYMBOL = r"^(conid:[1-9][0-9]{0,9}|[A-Z0-9][A-Z0-9.\- ]{0,30}(@[A-Z0-9.]{1,20})?(/[A-Z]{3})?)$"
+
+#: What the classes name and import only when it is needed.
+_LATE = {"ServiceKeys": ServiceKeys}
 
 
 def _weights() -> Schema:
@@ -85,12 +89,15 @@ _SPECIAL: Mapping[Any, Any] = {
     ),
     Api: lambda: _alone("api", of_class(Api)),
     Json: lambda: _alone("json", of_class(Json)),
+    tuple[ServiceKeys, ...]: lambda: {
+        "anyOf": [{"type": "array", "items": of_class(ServiceKeys)}, {"const": NONE}]
+    },
 }
 
 
 def of_class(cls: type) -> Schema:
     """The schema of a mapping with the keys that ``cls`` declares."""
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, localns=_LATE)
     properties: Schema = {}
     required = []
     for field in _keys(cls):

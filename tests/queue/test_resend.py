@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from rebalancer.core.approval import Proposal
+from rebalancer.core.metrics import count
 from rebalancer.core.order import OrderReport
 from rebalancer.core.reconcile import Difference, Shown
 from rebalancer.errors import QueueUnavailableError
-from rebalancer.queue import approvals, door, journal, keys, moves
-from rebalancer.queue.move import Move
+from rebalancer.queue import approvals, door, followers, journal, keys, measures, moves
+from rebalancer.queue.move import Move, command
 from rebalancer.queue.store import AsyncQueue, Queue
 from rebalancer.queue.values import Lease
 from tests.queue.lab import START, Lab, event, intent
@@ -182,6 +183,23 @@ def _resume(lab: Lab) -> Move[Any]:
     return moves.resume("all", now=START)
 
 
+def _following(lab: Lab) -> tuple[str, ...]:
+    lab.run(followers.follow("me", now=START))
+    lab.run(moves.note("kind", {}, now=START))
+    read = ("GROUP", "me", "reader", "STREAMS", keys.JOURNAL, ">")
+    given = lab.run(command("XREADGROUP", *read, parse=lambda reply: reply[0][1]))
+    return tuple(entry_id.decode() for entry_id, _ in given)
+
+
+def _acknowledge(lab: Lab) -> Move[Any]:
+    return followers.acknowledge("me", _following(lab))
+
+
+def _unfollow(lab: Lab) -> Move[Any]:
+    _following(lab)
+    return followers.unfollow("me")
+
+
 CASES: dict[str, Case] = {
     "enqueue": lambda _lab: moves.enqueue(event("U1", event_id="e"), now=START),
     "enqueue a merge": _merge,
@@ -216,6 +234,10 @@ CASES: dict[str, Case] = {
     "hold": _hold,
     "accept": _accept,
     "note": lambda _lab: moves.note("kind", {"a": 1}, now=START),
+    "follow the journal": lambda _lab: followers.follow("me", now=START),
+    "acknowledge": _acknowledge,
+    "unfollow": _unfollow,
+    "measure": lambda _lab: measures.measure([count("rebalancer_x", by=2)], now=START),
     "save a snapshot": lambda _lab: moves.save_snapshot("U1", {"a": 1}, now=START),
     "sign of life": lambda _lab: moves.heartbeat_daemon("d", {}, now=START),
 }

@@ -14,6 +14,7 @@ from rebalancer.settings import load, load_service, locate
 from rebalancer.settings.accounts import AccountKeys, BoundsKeys, Schedule
 from rebalancer.settings.asks import WhenKeys
 from rebalancer.settings.environment import variables
+from rebalancer.settings.notify import ServiceKeys
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 from rebalancer.settings.service import Service
@@ -108,6 +109,7 @@ _SHOWN = {
     "login": "`false`",
     "percent": "`false`",
     "allow_http": "`false`",
+    "levels": "all",
 }
 
 
@@ -116,6 +118,7 @@ _SHOWN = {
     [
         ("settings.md", service_table()),
         ("settings.md", keys_table(WindowKeys)),
+        ("settings.md", keys_table(ServiceKeys)),
         ("accounts.md", keys_table(PolicyKeys, RAIL_KEYS)),
         ("accounts.md", keys_table(RailKeys)),
         ("accounts.md", keys_table(Schedule)),
@@ -128,6 +131,7 @@ _SHOWN = {
     ids=[
         "service",
         "windows",
+        "services",
         "policy",
         "rails",
         "schedule",
