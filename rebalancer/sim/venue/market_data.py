@@ -75,7 +75,8 @@ class MarketData:
         return QuoteView(
             bid=bid if shown else None,
             ask=ask if shown else None,
-            last=self._market.last(con_id),
+            # Currencies are quoted, no trade of others is ever told.
+            last=None if listing.sec_type == "CASH" else self._market.last(con_id),
             close=kept.close,
             bid_size=size if shown else Decimal(0),
             ask_size=size if shown else Decimal(0),
