@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from rebalancer.core.forex import is_pair
 from rebalancer.core.order import Action, Intent, OrderReport
 
 _DAY = 86_400.0
@@ -38,7 +39,7 @@ class Trade:
 def trade_of(intent: Intent, report: OrderReport, now: float) -> Trade | None:
     """What to remember of an order whose fate is known; ``None`` if it bars nothing later."""
     order = intent.order
-    if report.filled <= 0:
+    if report.filled <= 0 or is_pair(order.symbol):
         return None
     lost: Decimal | None = None
     if order.action == "SELL" and intent.avg_cost:

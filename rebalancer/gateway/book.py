@@ -91,6 +91,8 @@ class Book:
     def __init__(self, bound: Callable[[Track], None]) -> None:
         #: Called whenever an order or a fill shows whose track this is.
         self._bound = bound
+        #: By conId, of contracts whose prices come in a fraction of the currency.
+        self.magnifiers: dict[int, int] = {}
         self._tracks: dict[int, Track] = {}
         self._commissions: dict[str, Decimal] = {}
 
@@ -167,7 +169,9 @@ class Book:
         if track.status not in ENDED or status in ENDED:
             track.status = status
         track.stated = max(track.stated, convert.quantity(filled))
-        track.avg_price = convert.price(average) or track.avg_price
+        told = convert.price(average)
+        if told is not None:
+            track.avg_price = self._paid(track, told)
         track.reason = why or track.reason
 
     def executed(self, contract: Contract, execution: Execution) -> None:
@@ -202,11 +206,17 @@ class Book:
         track.action = convert.action(order.action)
         track.order_type = order.orderType
         # IBKR writes 0 where an order type has no limit.
-        track.limit_price = convert.price(order.lmtPrice)
+        limit = convert.price(order.lmtPrice)
+        if limit is not None:
+            limit = convert.in_currency(limit, self.magnifiers.get(contract.conId, 1))
+        track.limit_price = limit
         ordered = convert.number(order.totalQuantity)
         if ordered:
             track.quantity = convert.quantity(ordered)
         return track
+
+    def _paid(self, track: Track, price: Decimal) -> Decimal:
+        return convert.paid(price, self.magnifiers.get(track.con_id, 1), track.limit_price)
 
     def _fill(self, track: Track, contract: Contract, execution: Execution) -> Fill:
         traded_at = convert.price(execution.price)
@@ -220,7 +230,7 @@ class Book:
             con_id=contract.conId,
             action=convert.action(execution.side),
             quantity=convert.quantity(execution.shares),
-            price=traded_at,
+            price=self._paid(track, traded_at),
             currency=contract.currency,
             at=convert.executed_at(execution),
         )

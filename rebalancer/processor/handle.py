@@ -1,7 +1,7 @@
 """One event's recipe: from a leased event to a result, or to the error that says what next.
 
     hours gate -> settle -> clear open orders -> snapshot -> plan -> sells -> wait
-    -> snapshot -> plan -> buys -> wait -> verify
+    -> snapshot -> plan -> conversions -> buys -> wait -> verify
 
 Sells fund buys, so after the sells the account is read and planned again: replan, never
 replay. A crash anywhere leads back to the start; ``settle`` is what makes that safe.
@@ -26,6 +26,7 @@ from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor import report
 from rebalancer.processor.approving import agreed, done
 from rebalancer.processor.closing import at_close, trade_at_close
+from rebalancer.processor.funding import funded
 from rebalancer.processor.gate import require_open
 from rebalancer.processor.reading import (
     cancel_all,
@@ -82,6 +83,11 @@ async def rebalance(run: Run) -> Result:
         first, found = await sound(run, first, account, "planned")
     run.record.plan = first
 
+    def buying(there: Account) -> Plan:
+        # A sell that did not fill funds nothing: only the cash that has come is spent.
+        made = plans.plan(there, spent=spent or Decimal(0), buying_only=True)
+        return made if proposal is None else affordable(proposal, made)
+
     reports: list[OrderReport] = []
     latest = first
     if sells := _at_once(first.sells):
@@ -89,12 +95,15 @@ async def rebalance(run: Run) -> Result:
         reports += await trade(run, sells, unsold, first)
         account = await read_planned_around(run, plans.priced)
         _require_untouched(unsold, account, first)
-        # A sell that did not fill funds nothing: only the cash that has come is spent.
-        latest = plans.plan(account, spent=spent or Decimal(0), buying_only=True)
-        if proposal is not None:
-            latest = affordable(proposal, latest)
-        latest, _ = await sound(run, latest, account, "replanned")
+        latest, _ = await sound(run, buying(account), account, "replanned")
         run.record.replan = latest
+    converted: tuple[OrderReport, ...] = ()
+    if _at_once(latest.buys):
+        money = await funded(run, plans, account, latest, buying)
+        account, converted = money.account, money.reports
+        if converted:
+            latest, _ = await sound(run, money.plan, account, "replanned")
+            run.record.replan = latest
     if buys := _at_once(latest.buys):
         reports += await trade(run, buys, account, latest)
         account = await read_planned_around(run, plans.priced)
@@ -110,6 +119,7 @@ async def rebalance(run: Run) -> Result:
         "plan": found,
         "checks": report.checks_json(run.tally.checks),
         "settled": report.reports_json(settled),
+        "conversions": report.reports_json(_with_commissions(run, converted)),
         "orders": report.reports_json(_with_commissions(run, reports)),
         "drift_before": format(first.drift_before, "f"),
         "drift_planned": format(first.drift_after, "f"),
