@@ -1,4 +1,4 @@
-"""What the safety rails measure of currencies; like ``measures.py``, of which this is a part."""
+"""What the safety rails measure of currencies; like ``measures.py``, whose part this is."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _ZERO = Decimal(0)
 
 
 def currency(plan: Plan, account: Account, policy: Policy, facts: Facts) -> list[Measure]:
-    """What is bought is paid with its own currency, unless the account may borrow or convert."""
+    """What is bought is paid in its currency, unless the account may borrow or convert."""
     if policy.fx != "refuse":
         return []
     found = []
     for name, amount in forex.short(plan, account).items():
         said = (
-            f"at worst the buys of {plan.account_id} in {name} take {money(amount)} {name} more "
-            f"than there is, and fx is refuse"
+            f"at worst the buys of {plan.account_id} take {money(amount)} {name} more than "
+            f"there is, and fx is refuse"
         )
         # Sells that brought less than they were to bring may bring more at another try.
         then: Then = "retry" if facts.orders else "bury"

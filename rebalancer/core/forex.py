@@ -1,9 +1,9 @@
 """Currencies: which of them a plan is short of, and what has to be converted for it.
 
-A plan is made in the account's currency and spends the account's cash as a whole. Each purchase
-is paid in the currency of its instrument, though, so what one currency lacks has to come from
-another: ``short`` tells what is missing, ``conversions`` where it comes from, ``converted`` makes
-a line of a plan of it. Currencies are converted from and into the account's own one only.
+A plan is made in the account's currency and spends its cash as a whole. Each purchase is paid
+in the currency of its instrument, though, so what one currency lacks has to come from another:
+``short`` tells what is missing, ``conversions`` where it comes from, ``converted`` makes a line
+of a plan of it. Currencies are converted from and into the account's own one only.
 
 A currency pair is spelled ``fx:EUR.USD``, its units are those of the first currency, and its
 price is what one of them costs in the second.
@@ -23,6 +23,7 @@ _OURS = "fx:"
 #: IBKR names a pair after whichever of its currencies comes first here.
 _MAJOR = ("EUR", "GBP", "AUD", "NZD", "USD", "CAD", "CHF")
 #: What is converted beyond what is missing, as a share of it: prices move until it is spent.
+#: It is also how far off its price a conversion may fill, so that it brings enough at worst.
 CUSHION = Decimal("0.002")
 #: Fewer units of a pair are not converted: the least commission is USD 2, and the balances
 #: have to show more than that.
@@ -159,7 +160,7 @@ def converted(
         weight=_ZERO,
         ideal_parts=0,
         commission_parts=0,
-        terms=Terms(Decimal(1), Decimal(1), policy.slippage, "LMT"),
+        terms=Terms(Decimal(1), Decimal(1), min(policy.slippage, CUSHION), "LMT"),
         note=f"{wanted.given} into {wanted.got}",
     )
 
@@ -172,7 +173,9 @@ def least(first: str) -> int:
 def brings(line: PlanLine) -> tuple[str, Decimal]:
     """The currency that a conversion brings, and how much at its reference price."""
     first, second = currencies(line.symbol)
-    return (first, Decimal(line.trade)) if line.trade > 0 else (second, -line.trade * line.price)
+    if line.trade > 0:
+        return first, Decimal(line.trade)
+    return second, -line.trade * line.price
 
 
 def enough(line: PlanLine, missing: Mapping[str, Decimal]) -> Decimal:

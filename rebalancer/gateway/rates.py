@@ -1,4 +1,4 @@
-"""Exchange rates: those that the account tells, and the market's for currencies it never held."""
+"""Exchange rates: those that the account tells, and the market's for all others."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ async def completed(
         found = await contracts.resolve(tuple(missing))
     except UnknownInstrumentError as error:
         raise StaleDataError(
-            f"the gateway gave no exchange rate for {', '.join(missing.values())}, and there is "
-            f"no such pair ({error}); it tells those of currencies the account has held: "
+            f"the gateway gave no exchange rate for {', '.join(missing.values())}, and there "
+            f"is no such pair ({error}); it tells those of currencies the account has held: "
             f"convert a little cash into it once",
         ) from None
     priced = await quotes(

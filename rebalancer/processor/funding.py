@@ -98,7 +98,7 @@ async def _convert(
         quotes={**account.quotes, pair.symbol: quote},
     )
     alone = replace(planned, lines=(line,))
-    log.info("converting: %+d %s for %s %s", line.trade, line.symbol, wanted.missing, wanted.got)
+    log.info("converting: %+d %s, as %s is missing", line.trade, line.symbol, wanted.got)
     run.record.conversions.append(alone)
     await run.note("converting", report.conversion_json(wanted, line))
     missing = {wanted.got: wanted.missing}

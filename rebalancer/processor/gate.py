@@ -20,7 +20,7 @@ RECHECK = 3600.0
 #: opening, and would trade then on a plan of the day before.
 CLOSING = 10.0
 
-#: Sessions of each that have to be published before it is said that they have nothing in common.
+#: Sessions of each that must be published before it is said that they have none in common.
 SEEN = 3
 
 #: IBKR sometimes leaves a contract's time zone empty; these listings can only be in New York.

@@ -70,7 +70,8 @@ class Funds:
 
     def _conversion_refusal(self, spec: AccountSpec, order: LiveOrder) -> Refusal | None:
         """A margin account may owe the currency it sells, a cash account may not."""
-        listing, ledger = self._market.listing(order.con_id), self._book.ledgers[spec.account_id]
+        listing = self._market.listing(order.con_id)
+        ledger = self._book.ledgers[spec.account_id]
         given = listing.currency if order.buys else listing.symbol
         needed = order.remaining
         if order.buys:
