@@ -56,9 +56,7 @@ def at_home(there: Account, rate: Decimal) -> Account:
 
 
 @CASES
-@given(
-    cases(), st.sampled_from([Decimal("0.909091"), Decimal("1.25"), Decimal("0.0067")])
-)
+@given(cases(), st.sampled_from([Decimal("0.909091"), Decimal("1.25"), Decimal("0.0067")]))
 def test_an_account_plans_abroad_as_at_home(
     case: tuple[Account, Target, Policy], rate: Decimal
 ) -> None:
@@ -122,7 +120,8 @@ def mixed(cash: dict[str, str], **buys: int) -> tuple[Plan, Account]:
     policy = Policy(slippage=Decimal(0), order_type="MKT", cash_reserve=Decimal(0))
     drawn = plan(there, target(E="0.1", D="0.1", P="0.1"), policy, commissions=free)
     lines = tuple(
-        line._replace(trade=buys.get(line.symbol, 0), commission_parts=0) for line in drawn.lines
+        line._replace(trade=buys.get(line.symbol, 0), commission_parts=0)
+        for line in drawn.lines
     )
     return replace(drawn, lines=lines), there
 
