@@ -78,7 +78,7 @@ async def rebalance(run: Run) -> Result:
     run.record.account, run.record.spent = account, spent
     run.record.plan = plans.plan(account, spent=spent)
     first, found = await sound(run, run.record.plan, account, "planned")
-    first, proposal = await agreed(run, first)
+    first, proposal = await agreed(run, first, found["conversions"])
     if proposal is not None:
         first, found = await sound(run, first, account, "planned")
     run.record.plan = first

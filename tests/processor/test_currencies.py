@@ -38,7 +38,7 @@ def accounts(targets: str, fx: str = "", account: str = EURO, **keys: str) -> st
 
 
 def world(cash: Mapping[str, int] | None = None, **changes: Any) -> World:
-    """The European scenario, always open unless said otherwise; ``cash`` of the euro account."""
+    """The European scenario, always open unless told; ``cash`` is the euro account's."""
     given = replace(load_world("europe"), **{"clock": OPEN, **changes})
     if cash is not None:
         amounts = {currency: Decimal(amount) for currency, amount in cash.items()}

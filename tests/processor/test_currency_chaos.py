@@ -1,4 +1,4 @@
-"""Killed while it converts currencies: none is converted twice, and the buys come to their end."""
+"""Killed while it converts currencies: none is converted twice, and the buys follow."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ import redis as redis_py
 from rebalancer.cli.main import main
 from rebalancer.queue import history, moves
 from rebalancer.queue.store import AsyncQueue
-from rebalancer.sim.vocabulary import Fault
 from rebalancer.sim.venue.pairs import pairs
+from rebalancer.sim.vocabulary import Fault
 from rebalancer.sim.world import AccountSpec
 from tests.processor.system import ACCOUNTS, System
 from tests.support.redis_server import RedisServer, free_port

@@ -90,7 +90,7 @@ def test_a_conversion_moves_cash_and_costs_two_dollars() -> None:
 def test_a_large_one_costs_a_fifth_of_a_basis_point() -> None:
     exchange = europe()
     place(exchange, "SELL", 95_000, "EUR.USD")
-    assert cash(exchange)["EUR"] == Decimal("100000") - 95_000 - Decimal("1.90")
+    assert cash(exchange)["EUR"] == Decimal(100000) - 95_000 - Decimal("1.90")
 
 
 def test_a_pair_is_shown_as_a_position_and_is_worth_nothing_more() -> None:
@@ -201,7 +201,7 @@ def test_pence_are_booked_as_pounds() -> None:
         ("ISF", "946.22", True),
     ],
 )
-def test_an_order_keeps_to_the_step_at_its_price(name: str, limit: str, off: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_an_order_keeps_to_the_step_at_its_price(name: str, limit: str, off: bool) -> None:
     reply = lines(place(europe(), "BUY", 1, name, limit))
     assert any(line.startswith("error 110") for line in reply) == off
 
