@@ -218,7 +218,7 @@ def test_by_default_a_currency_that_is_short_is_refused() -> None:
     # When sells have brought less than they were to, another try may find more.
     assert checked(planned, there, Policy(), orders=1)["currency"].then == "retry"
     for other in ("margin", "auto-convert"):
-        assert "currency" not in checked(planned, there, Policy(fx=other))  # type: ignore[arg-type]
+        assert "currency" not in checked(planned, there, Policy(fx=other))
 
 
 def conversion_of(units: int) -> tuple[Plan, Account]:
