@@ -5,29 +5,29 @@ in the currency of its instrument, though, so what one currency lacks has to com
 ``short`` tells what is missing, ``conversions`` where it comes from, ``converted`` makes a line
 of a plan of it. Currencies are converted from and into the account's own one only.
 
-A currency pair is spelled ``fx:EUR.USD``, its units are those of the first currency, and its
-price is what one of them costs in the second.
+``pairs.py`` says how pairs are spelled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from rebalancer.core.account import Account, Instrument, Quote
+from rebalancer.core.pairs import MAJOR, currencies, pair
 from rebalancer.core.planned import Plan, PlanLine, Terms
 from rebalancer.core.policy import Policy
 
-_OURS = "fx:"
-#: IBKR names a pair after whichever of its currencies comes first here.
-_MAJOR = ("EUR", "GBP", "AUD", "NZD", "USD", "CAD", "CHF")
 #: What is converted beyond what is missing, as a share of it: prices move until it is spent.
 #: It is also how far off its price a conversion may fill, so that it brings enough at worst.
 CUSHION = Decimal("0.002")
 #: Fewer units of a pair are not converted: the least commission is USD 2, and the balances
 #: have to show more than that.
 _LEAST, _LEAST_OF_OTHERS = 25, 1000
+#: US dollars: IBKR's least commission of 2, and a quarter more.
+_FEE = Decimal("2.5")
 _ZERO = Decimal(0)
 
 
@@ -43,27 +43,6 @@ class Conversion(NamedTuple):
     def symbol(self) -> str:
         """The pair."""
         return pair(self.given, self.got)
-
-
-def pair(one: str, other: str) -> str:
-    """The pair of two currencies, as IBKR names it."""
-    first, second = sorted((one, other), key=_rank)
-    return f"{_OURS}{first}.{second}"
-
-
-def is_pair(symbol: str) -> bool:
-    """Whether it names two currencies, not a holding."""
-    return symbol.startswith(_OURS)
-
-
-def currencies(symbol: str) -> tuple[str, str]:
-    """The two currencies of a pair."""
-    first, _, second = symbol.removeprefix(_OURS).partition(".")
-    return first, second
-
-
-def _rank(currency: str) -> tuple[int, str]:
-    return (_MAJOR.index(currency) if currency in _MAJOR else len(_MAJOR), currency)
 
 
 # What is missing ------------------------------------------------------------------------------
@@ -112,22 +91,61 @@ def conversions(planned: Plan, account: Account) -> tuple[Conversion, ...]:
     if not missing:
         return ()
     left, rates = balances(planned, account), account.rates
-    foreign = {c: amount for c, amount in missing.items() if c != base}
-    going = sum((a * (1 + CUSHION) * rates[c] for c, a in foreign.items()), _ZERO)
-    wanting = going - left.get(base, _ZERO)
-    spare = {
-        c: amount * rates[c]
-        for c, amount in left.items()
-        if amount > 0 and c != base and c in rates
-    }
+    going = {c: a * (1 + CUSHION) * rates[c] for c, a in missing.items() if c != base}
+    # Commissions are charged in the account's own currency.
+    fees = _fee(account) * len(going)
+    free = left.get(base, _ZERO) - fees
     found = []
-    for currency in sorted(spare, key=lambda c: (-spare[c], c)):
-        taken = min(spare[currency], wanting)
-        if taken > 0:
+    wanting = sum(going.values(), _ZERO) - free
+    if wanting > 0:
+        for currency, spare in _spare(left, account):
+            taken = min(spare, wanting + _fee(account))
             found.append(Conversion(currency, base, taken, left[currency]))
-            wanting -= taken
-    most = max(going, _ZERO)
-    return (*found, *(Conversion(base, c, amount, most) for c, amount in foreign.items()))
+            free += taken - _fee(account)
+            wanting -= taken - _fee(account)
+            if wanting <= 0:
+                break
+    for currency, worth in going.items():
+        most = max(min(worth, free), _ZERO)
+        found.append(Conversion(base, currency, missing[currency], most))
+        free -= most
+    return tuple(found)
+
+
+def _spare(left: Mapping[str, Decimal], account: Account) -> list[tuple[str, Decimal]]:
+    """Foreign currencies of which something is left, and what that is worth; most first."""
+    base, rates = account.currency, account.rates
+    found = [(c, a * rates[c]) for c, a in left.items() if a > 0 and c != base and c in rates]
+    return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _fee(account: Account) -> Decimal:
+    """What a conversion costs at least, in the account's currency, and a quarter more."""
+    dollar = account.rates.get("USD")
+    if dollar is None:
+        dollar = Decimal(1) if account.currency in MAJOR else Decimal(200)
+    return _FEE * dollar
+
+
+def within(planned: Plan, account: Account) -> Plan | None:
+    """Return the plan with so many shares fewer that nothing is missing.
+
+    ``None``: that is more than what is lost on the way, the cushion and a share.
+    """
+    lines = {line.symbol: line for line in planned.lines}
+    for currency, amount in short(planned, account).items():
+        buys = [
+            line
+            for line in planned.buys
+            if account.instruments[line.symbol].currency == currency
+        ]
+        cost = sum((line.trade * line.worst_price for line in buys), _ZERO)
+        line = max(buys, key=lambda line: (line.trade * line.worst_price, line.symbol))
+        fewer = int((amount / line.worst_price).to_integral_value(ROUND_CEILING))
+        if amount > cost * CUSHION + line.worst_price or fewer > line.trade:
+            return None
+        lines[line.symbol] = line._replace(trade=line.trade - fewer)
+    return replace(planned, lines=tuple(lines.values()))
 
 
 # What is sent ---------------------------------------------------------------------------------
@@ -146,9 +164,8 @@ def converted(
     else:
         units /= quote.price
     whole = max(int(units.to_integral_value(ROUND_CEILING)), least(first))
-    if wanted.given != account.currency:
-        # What was not there to spare is not sold.
-        whole = min(whole, int(most.to_integral_value(ROUND_FLOOR)))
+    # What is not there to spare is not sold.
+    whole = min(whole, int(most.to_integral_value(ROUND_FLOOR)))
     return PlanLine(
         symbol=instrument.symbol,
         con_id=instrument.con_id,
@@ -167,7 +184,7 @@ def converted(
 
 def least(first: str) -> int:
     """Fewest units of a pair of this first currency that are worth an order."""
-    return _LEAST if first in _MAJOR else _LEAST_OF_OTHERS
+    return _LEAST if first in MAJOR else _LEAST_OF_OTHERS
 
 
 def brings(line: PlanLine) -> tuple[str, Decimal]:

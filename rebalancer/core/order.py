@@ -95,6 +95,8 @@ class Fill:
     #: Unix seconds.
     at: float
     commission: Decimal | None = None
+    #: What the commission is in; '' is ``currency``. Conversions are charged in the account's.
+    commission_currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from rebalancer.core.forex import is_pair
 from rebalancer.core.order import Action, Intent, OrderReport
+from rebalancer.core.pairs import is_pair
 
 _DAY = 86_400.0
 #: 30 days after the day of the sale, whatever its hour: the 31st is free.

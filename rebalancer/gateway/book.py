@@ -94,7 +94,8 @@ class Book:
         #: By conId, of contracts whose prices come in a fraction of the currency.
         self.magnifiers: dict[int, int] = {}
         self._tracks: dict[int, Track] = {}
-        self._commissions: dict[str, Decimal] = {}
+        #: Amount and currency, by execId.
+        self._commissions: dict[str, tuple[Decimal, str]] = {}
 
     def track(self, perm_id: int) -> Track:
         """The track of a permId, a new one if it was never heard of."""
@@ -128,11 +129,13 @@ class Book:
     def fills(self, track: Track) -> tuple[Fill, ...]:
         """A track's fills, corrected, oldest first, with the commissions known by now."""
         latest = sorted((f for _, f in track.fills.values()), key=lambda f: (f.at, f.exec_id))
-        return tuple(
-            replace(fill, commission=self._commissions.get(fill.exec_id))
-            for fill in latest
-            if fill.quantity
-        )
+        return tuple(self._charged(fill) for fill in latest if fill.quantity)
+
+    def _charged(self, fill: Fill) -> Fill:
+        amount, currency = self._commissions.get(fill.exec_id, (None, ""))
+        if currency == fill.currency:
+            currency = ""
+        return replace(fill, commission=amount, commission_currency=currency)
 
     # What the gateway says -----------------------------------------------------------------
 
@@ -194,7 +197,7 @@ class Book:
         """A ``commissionReport``, joined to its fill by execId whichever comes first."""
         amount = convert.number(report.commission)
         if amount is not None:
-            self._commissions[report.execId] = amount
+            self._commissions[report.execId] = (amount, report.currency)
 
     # Details -------------------------------------------------------------------------------
 

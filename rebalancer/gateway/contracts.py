@@ -14,7 +14,7 @@ from typing import Any
 from ib_async import Contract, ContractDetails
 
 from rebalancer.core.account import Instrument
-from rebalancer.core.forex import is_pair
+from rebalancer.core.pairs import is_pair
 from rebalancer.errors import GatewayError, GatewayUnavailableError, UnknownInstrumentError
 from rebalancer.gateway import convert
 from rebalancer.gateway.connection import Connection

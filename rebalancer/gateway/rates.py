@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from decimal import Context
 
-from rebalancer.core.forex import currencies, pair
+from rebalancer.core.pairs import currencies, pair
 from rebalancer.errors import StaleDataError, UnknownInstrumentError
 from rebalancer.gateway.balances import Money
 from rebalancer.gateway.connection import Connection

@@ -51,7 +51,8 @@ async def funded(
 ) -> Funded:
     """Convert what the buys of a plan are short of, and plan them again on what there is then.
 
-    ``replanned`` makes the plan of the buys anew; none of them is made larger by it.
+    ``replanned`` makes the plan of the buys anew; none of them is made larger by it. A share
+    that what is left cannot pay for is not bought.
 
     Raises:
         RetryableError: a conversion did not fill, or something is missing all the same.
@@ -64,20 +65,31 @@ async def funded(
         wanted = forex.conversions(_buys(planned), account)
         if not wanted:
             return Funded(account, planned, tuple(reports))
+        sent: list[OrderReport] = []
         for conversion in wanted:
-            reports += await _convert(run, account, planned, conversion)
-            account = await read_planned_around(run, plans.priced)
-        planned = _at_most(planned, replanned(account))
-    if missing := forex.short(_buys(planned), account):
+            if done := await _convert(run, account, planned, conversion):
+                sent += done
+                account = await read_planned_around(run, plans.priced)
+        if not sent:
+            break
+        reports += sent
+        planned = _at_most(_buys(planned), _buys(replanned(account)))
+    # Commissions and half a unit here and there: all is converted, and a little is missing.
+    affordable = forex.within(_buys(planned), account)
+    if affordable is None:
+        missing = forex.short(_buys(planned), account)
         listed = ", ".join(f"{amount:.2f} {name}" for name, amount in missing.items())
-        raise RetryableError(f"{listed} are missing after {ROUNDS} rounds of conversions")
-    return Funded(account, planned, tuple(reports))
+        raise RetryableError(f"{listed} are missing and there is nothing left to convert")
+    return Funded(account, affordable, tuple(reports))
 
 
 async def _convert(
     run: Run, account: Account, planned: Plan, wanted: Conversion
 ) -> tuple[OrderReport, ...]:
-    """Send one conversion and return what became of it, once the balances show it."""
+    """Send one conversion and return what became of it, once the balances show it.
+
+    Nothing is sent where there is not even a unit to convert.
+    """
     policy = run.portfolio.policy
     found = await run.contracts.resolve((wanted.symbol,))
     priced = await quotes(
@@ -91,7 +103,7 @@ async def _convert(
     pair = run.contracts.stepped(found[wanted.symbol], quote.price)
     line = forex.converted(wanted, pair, quote, account, policy)
     if not line.trade:
-        raise RetryableError(f"there is not enough {wanted.given} to convert into {wanted.got}")
+        return ()
     there = replace(
         account,
         instruments={**account.instruments, pair.symbol: pair},
@@ -117,11 +129,8 @@ def _buys(planned: Plan) -> Plan:
 
 def _at_most(before: Plan, fresh: Plan) -> Plan:
     """The fresh plan with no buy larger than it was when the money for it was converted."""
-    trades = {line.symbol: line.trade for line in before.buys}
+    trades = {line.symbol: line.trade for line in before.lines}
     lines = (
-        line._replace(trade=min(line.trade, trades.get(line.symbol, 0)))
-        if line.trade > 0
-        else line
-        for line in fresh.lines
+        line._replace(trade=min(line.trade, trades.get(line.symbol, 0))) for line in fresh.lines
     )
     return replace(fresh, lines=tuple(lines))

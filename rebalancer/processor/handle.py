@@ -101,7 +101,7 @@ async def rebalance(run: Run) -> Result:
     if _at_once(latest.buys):
         money = await funded(run, plans, account, latest, buying)
         account, converted = money.account, money.reports
-        if converted:
+        if money.plan is not latest:
             latest, _ = await sound(run, money.plan, account, "replanned")
             run.record.replan = latest
     if buys := _at_once(latest.buys):

@@ -21,8 +21,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from rebalancer.core.execution import AT_CLOSE
-from rebalancer.core.forex import currencies, is_pair
 from rebalancer.core.order import Intent, OrderReport
+from rebalancer.core.pairs import currencies, is_pair
 from rebalancer.core.trades import trade_of
 from rebalancer.errors import DelayedError, RetryableError
 from rebalancer.gateway import trading

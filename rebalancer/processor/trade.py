@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from rebalancer.core.account import Account
 from rebalancer.core.execution import limit_at
-from rebalancer.core.forex import currencies, is_pair
 from rebalancer.core.order import Intent, Order, OrderReport, order_ref
+from rebalancer.core.pairs import currencies, is_pair
 from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.errors import DelayedError, GatewayUnavailableError
 from rebalancer.gateway import trading

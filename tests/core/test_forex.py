@@ -15,6 +15,7 @@ from rebalancer.core.account import Account, Quote
 from rebalancer.core.forex import Conversion
 from rebalancer.core.measures import Facts
 from rebalancer.core.order import Intent, Order, OrderReport
+from rebalancer.core.pairs import currencies, is_pair, pair
 from rebalancer.core.plan import Plan, plan
 from rebalancer.core.planned import PlanLine
 from rebalancer.core.policy import Policy
@@ -86,20 +87,30 @@ def test_after_its_conversions_a_plan_owes_nothing_in_what_it_buys(
         assert got == wanted.got
         assert amount <= forex.enough(line, {got: wanted.missing})
         cash[got] += amount
-        first, second = forex.currencies(line.symbol)
+        first, second = currencies(line.symbol)
         given_up = -line.trade * (line.price if wanted.given == second else Decimal(1))
         assert (given_up < 0) == (wanted.given == second)
         cash[first if wanted.given == first else second] -= abs(given_up)
-    for currency in forex.short(found, here):
-        assert cash[currency] >= 0
-    assert forex.short(found, replace(here, cash={**here.cash, "USD": Decimal(10**9)})) == {}
+    # All but a share, at most: where no reserve is kept, all there is may not be enough.
+    left = replace(here, cash=plus(cash, forex.balances(found, replace(here, cash={}))))
+    paid = forex.within(found, left)
+    assert paid is not None
+    assert forex.short(paid, left) == {}
+    fewer = {x.symbol: x.trade - y.trade for x, y in zip(found.lines, paid.lines, strict=True)}
+    assert sum(n > 0 for n in fewer.values()) <= 1
+    assert all(n >= 0 for n in fewer.values())
+
+
+def plus(left: dict[str, Decimal], costs: dict[str, Decimal]) -> dict[str, Decimal]:
+    """The cash of which so much is left after such costs (negative)."""
+    return {c: left.get(c, Decimal(0)) - costs.get(c, Decimal(0)) for c in left | costs}
 
 
 def made(wanted: Conversion, here: Account) -> PlanLine:
-    first, second = forex.currencies(wanted.symbol)
+    first, second = currencies(wanted.symbol)
     price = here.rates[first] / here.rates[second]
-    pair = replace(instrument(wanted.symbol, second, "0.00005"), sec_type="CASH")
-    return forex.converted(wanted, pair, quote(price), here, Policy())
+    found = replace(instrument(wanted.symbol, second, "0.00005"), sec_type="CASH")
+    return forex.converted(wanted, found, quote(price), here, Policy())
 
 
 # What is missing, and where it comes from ----------------------------------------------------
@@ -107,13 +118,13 @@ def made(wanted: Conversion, here: Account) -> PlanLine:
 
 def mixed(cash: dict[str, str], **buys: int) -> tuple[Plan, Account]:
     """A plan that buys so many shares at 100 of what costs euros (E), dollars or pounds."""
-    currencies = {"E": "EUR", "D": "USD", "P": "GBP"}
+    kinds = {"E": "EUR", "D": "USD", "P": "GBP"}
     there = replace(
-        account("0", dict.fromkeys(currencies, "100")),
+        account("0", dict.fromkeys(kinds, "100")),
         currency="EUR",
         cash={c: Decimal(a) for c, a in cash.items()},
         rates=RATES,
-        instruments={s: instrument(s, c) for s, c in currencies.items()},
+        instruments={s: instrument(s, c) for s, c in kinds.items()},
     )
     total = sum((a * RATES[c] for c, a in there.cash.items()), Decimal(0))
     there = replace(there, total_cash=total, net_liquidation=total)
@@ -135,17 +146,18 @@ def mixed(cash: dict[str, str], **buys: int) -> tuple[Plan, Account]:
         ({"EUR": "9000", "USD": "-500"}, {"D": 20}, [("EUR", "USD", "2500")]),
         # A loan in what is not bought is left alone.
         ({"EUR": "9000", "USD": "-500"}, {"P": 5}, [("EUR", "GBP", "500")]),
+        # What a conversion costs is paid in the own currency, and converted with it.
         # The own currency, from where most is to spare; and on to a third one.
-        ({"EUR": "100", "USD": "5000"}, {"E": 11}, [("USD", "EUR", "1000")]),
+        ({"EUR": "100", "USD": "5000"}, {"E": 11}, [("USD", "EUR", "1002.25")]),
         (
             {"EUR": "100", "USD": "5000", "GBP": "100"},
             {"P": 6},
-            [("USD", "EUR", "501.2"), ("EUR", "GBP", "500")],
+            [("USD", "EUR", "505.7"), ("EUR", "GBP", "500")],
         ),
         (
             {"EUR": "0", "USD": "1000", "GBP": "1000"},
             {"E": 15},
-            [("GBP", "EUR", "1200"), ("USD", "EUR", "300")],
+            [("GBP", "EUR", "1200"), ("USD", "EUR", "304.5")],
         ),
     ],
 )
@@ -154,6 +166,16 @@ def test_what_is_converted(
 ) -> None:
     found = [(c.given, c.got, c.missing) for c in forex.conversions(*mixed(cash, **buys))]
     assert found == [(given, got, Decimal(missing)) for given, got, missing in wanted]
+
+
+def test_what_is_missing_after_all_is_not_bought() -> None:
+    planned, there = mixed({"EUR": "9000", "USD": "1950", "GBP": "-1"}, D=20, E=3)
+    fewer = forex.within(planned, there)
+    assert fewer is not None
+    assert {x.symbol: x.trade for x in fewer.buys} == {"D": 19, "E": 3}
+    # More than a share is no loss on the way, and is not covered up.
+    assert forex.within(*mixed({"EUR": "9000", "USD": "1800"}, D=20)) is None
+    assert forex.within(*mixed({"EUR": "9000", "USD": "-50"}, D=1)) is None
 
 
 def test_working_buys_are_paid_first() -> None:
@@ -178,8 +200,8 @@ def test_sells_pay_for_buys_in_their_currency_only() -> None:
 )
 def test_the_size_of_a_conversion(wanted: Conversion, price: str, trade: int) -> None:
     _, there = mixed({"EUR": "5000", "USD": "5000"})
-    pair = replace(instrument(wanted.symbol, wanted.symbol[-3:]), sec_type="CASH")
-    line = forex.converted(wanted, pair, quote(price), there, Policy())
+    found = replace(instrument(wanted.symbol, wanted.symbol[-3:]), sec_type="CASH")
+    line = forex.converted(wanted, found, quote(price), there, Policy())
     assert line.trade == trade
     assert line.order_type == "LMT"
 
@@ -194,9 +216,9 @@ def test_the_size_of_a_conversion(wanted: Conversion, price: str, trade: int) ->
     ],
 )
 def test_pairs_are_named_as_the_broker_does(one: str, other: str, name: str) -> None:
-    assert forex.pair(one, other) == forex.pair(other, one) == name
-    assert forex.is_pair(name)
-    assert not forex.is_pair("EUR.USD")
+    assert pair(one, other) == pair(other, one) == name
+    assert is_pair(name)
+    assert not is_pair("EUR.USD")
 
 
 # Rails ---------------------------------------------------------------------------------------

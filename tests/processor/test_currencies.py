@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rebalancer.queue import history, moves
+from rebalancer.queue import approvals, history, moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.sim.scenario import load_world
 from rebalancer.sim.venue.pairs import pairs
@@ -20,6 +20,7 @@ from rebalancer.sim.vocabulary import ExecutionFilter
 from rebalancer.sim.world import AccountSpec, Clock, World
 from tests.processor.faulty_gateways import fault
 from tests.processor.system import System
+from tests.processor.test_kill import finished
 from tests.support.redis_server import RedisServer
 from tests.support.sim_gateway import sim_gateway
 
@@ -51,11 +52,7 @@ def world(cash: Mapping[str, int] | None = None, **changes: Any) -> World:
 async def europe(
     folder: Path, redis: RedisServer, there: World | None = None
 ) -> AsyncIterator[System]:
-    there = there or world()
-    start = there.clock.start
-    began = time.time()
-    clock = time.time if start is None else lambda: start + time.time() - began
-    async with sim_gateway(there, clock=clock) as sim, AsyncQueue(redis.url) as queue:
+    async with sim_gateway(there or world()) as sim, AsyncQueue(redis.url) as queue:
         yield System(folder, redis, sim, queue)
 
 
@@ -227,6 +224,56 @@ async def test_a_conversion_that_does_not_fill_buys_nothing(
     assert "a conversion into USD did not fill" in entry.data["error"]
 
 
+async def test_a_conversion_that_fills_in_part_is_completed_and_no_more(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    async with europe(tmp_path, redis, world({"EUR": 50_000})) as system:
+        part = fault("partial", "placeOrder", symbol="EUR.USD", shares=10_000, then="cancel")
+        system.sim.inject(part)
+        system.accounts = accounts("{SPY: 40%}", "auto-convert")
+        async with system.processor():
+            event = await system.enqueue(EURO)
+            first = await system.until("converting", event)
+            await finished(system, event.event_id)
+    assert abs(converted(system)["EUR.USD"] - first.data["trade"]) < 100
+    assert min(purse(system).values()) >= 0
+
+
+async def test_whoever_agrees_to_a_plan_sees_what_it_converts(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    async with europe(tmp_path, redis, world({"EUR": 50_000})) as system:
+        system.accounts = accounts("{SPY: 40%}", "auto-convert", approval="required")
+        async with system.processor():
+            event = await system.enqueue(EURO)
+            await system.until("delayed", event)
+            asked = (await system.queue.run(approvals.pending()))[EURO]
+            assert [c["pair"] for c in asked.plan["conversions"]] == ["fx:EUR.USD"]
+            assert system.sim.exchange.fills == ()
+            agreed = asked.proposal.plan_hash
+            await system.queue.run(
+                approvals.approve(EURO, agreed, by="somebody", now=time.time())
+            )
+            await system.result(event)
+    (line,) = asked.plan["lines"]
+    assert traded(system)["SPY"] == line["trade"]
+    assert min(purse(system).values()) >= 0
+
+
+async def test_what_is_bought_at_the_close_is_converted_before(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    """From 15:42 in New York on, with a clock that runs three hundred times as fast."""
+    close = load_world("europe").clock.start + 6 * 3600  # type: ignore[operator]
+    clock = Clock(start=close - 18 * 60, rate=300)
+    async with europe(tmp_path, redis, world({"EUR": 50_000}, clock=clock)) as system:
+        targets = accounts("{SPY: 40%}", "auto-convert", order_type="MOC")
+        result = await run(system, targets)
+    assert {order["status"] for order in result["orders"]} == {"filled"}
+    assert set(traded(system)) == {"EUR.USD", "SPY"}
+    assert min(purse(system).values()) >= 0
+
+
 async def test_a_pair_that_is_not_traded_is_told(tmp_path: Path, redis: RedisServer) -> None:
     given = world({"EUR": 50_000, "USD": 10})
     none = tuple(listing for listing in given.listings if listing.sec_type != "CASH")
@@ -269,6 +316,24 @@ async def test_a_cash_account_pays_for_what_it_buys_in_its_currency(
         result = await run(system, accounts(targets, "auto-convert", STERLING), STERLING)
     assert {order["status"] for order in result["orders"]} == {"filled"}
     assert min(purse(system, STERLING).values()) >= 0
+
+
+async def test_without_a_reserve_all_there_is_becomes_what_is_bought(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    """Pounds and euros to the last, of an account that may owe nothing in any currency."""
+    async with europe(tmp_path, redis) as system:
+        keys = {"unlisted": "liquidate", "cash_reserve_percent": "0"}
+        targets = accounts("{SPY: 100%}", "auto-convert", STERLING, **keys)
+        result = await run(system, targets, STERLING)
+        left = purse(system, STERLING)
+    assert {order["status"] for order in result["orders"]} == {"filled"}
+    assert {c["status"] for c in result["conversions"]} == {"filled"}
+    assert min(left.values()) >= 0
+    # What the collar kept back, less than two shares.
+    assert (
+        sum(left[c] * r for c, r in {"GBP": Decimal("1.3"), "USD": Decimal(1)}.items()) < 1400
+    )
 
 
 async def test_everything_waits_until_all_markets_are_open_at_once(
@@ -337,6 +402,8 @@ async def test_the_history_tells_conversions_with_the_orders(
     orders = {order["symbol"]: order for order in link.record["orders"]}
     assert orders["fx:EUR.USD"]["reference"] is not None
     assert set(orders) == {"fx:EUR.USD", "SPY"}
+    # Two dollars, charged in euros; SPY's dollar in dollars.
+    assert link.record["costs"]["commission"] == {"EUR": "1.818182", "USD": "1.0"}
 
 
 def test_a_pair_is_named_after_the_currency_that_comes_first() -> None:
