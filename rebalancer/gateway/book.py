@@ -88,9 +88,15 @@ class Book:
     gateway restarts for the night.
     """
 
-    def __init__(self, bound: Callable[[Track], None]) -> None:
+    def __init__(
+        self,
+        bound: Callable[[Track], None],
+        near: Callable[[int], Decimal | None] = lambda _: None,
+    ) -> None:
         #: Called whenever an order or a fill shows whose track this is.
         self._bound = bound
+        #: What a contract costs about now, in its currency, where that is known.
+        self._near = near
         #: By conId, of contracts whose prices come in a fraction of the currency.
         self.magnifiers: dict[int, int] = {}
         self._tracks: dict[int, Track] = {}
@@ -219,7 +225,10 @@ class Book:
         return track
 
     def _paid(self, track: Track, price: Decimal) -> Decimal:
-        return convert.paid(price, self.magnifiers.get(track.con_id, 1), track.limit_price)
+        magnifier = self.magnifiers.get(track.con_id, 1)
+        if magnifier == 1:
+            return price
+        return convert.paid(price, magnifier, track.limit_price or self._near(track.con_id))
 
     def _fill(self, track: Track, contract: Contract, execution: Execution) -> Fill:
         traded_at = convert.price(execution.price)

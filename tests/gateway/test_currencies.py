@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from ib_async import Contract, Execution, OrderState
+from ib_async import Order as IbOrder
 
 from rebalancer.core.account import Account, Instrument
 from rebalancer.core.order import Order
 from rebalancer.errors import StaleDataError
 from rebalancer.gateway import convert, trading
+from rebalancer.gateway.book import Book
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.sim.scenario import load_world
 from rebalancer.sim.vocabulary import OrderView
@@ -112,6 +116,37 @@ def test_of_two_readings_the_nearer_one_is_meant(
 ) -> None:
     nearby = None if near is None else Decimal(near)
     assert convert.paid(Decimal(told), magnifier, nearby) == Decimal(meant)
+
+
+@pytest.mark.parametrize(
+    ("limit", "near", "told"), [("9.5", None, 946.0), (None, "9.4", 946.0), (None, None, 9.46)]
+)
+def test_a_gateway_that_tells_fills_in_pence_is_understood(
+    limit: str | None, near: str | None, told: float
+) -> None:
+    """By the order's limit, else by the market; only without either it has to be right."""
+    known = None if near is None else Decimal(near)
+    book = Book(lambda _: None, lambda _: known)
+    book.magnifiers[5] = 100
+    contract = Contract(conId=5, symbol="ISF", secType="STK", currency="GBP")
+    kind, pence = ("MKT", 0.0) if limit is None else ("LMT", float(Decimal(limit) * 100))
+    placed = IbOrder(
+        permId=1, action="BUY", totalQuantity=1, orderType=kind, lmtPrice=pence, orderRef="r"
+    )
+    book.opened(contract, placed, OrderState(status="Submitted"))
+    fill = Execution(
+        execId="a.b.01",
+        time=datetime(2026, 4, 15, 14, tzinfo=UTC),
+        side="BOT",
+        shares=1.0,
+        price=told,
+        permId=1,
+        orderRef="r",
+    )
+    book.executed(contract, fill)
+    (track,) = book.by_ref("r")
+    assert [each.price for each in book.fills(track)] == [Decimal("9.46")]
+    assert track.limit_price == (None if limit is None else Decimal(limit))
 
 
 # Price steps ---------------------------------------------------------------------------------
