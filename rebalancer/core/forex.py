@@ -105,10 +105,14 @@ def conversions(planned: Plan, account: Account) -> tuple[Conversion, ...]:
             wanting -= taken - _fee(account)
             if wanting <= 0:
                 break
+    to_come = sum(going.values(), _ZERO)
     for currency, worth in going.items():
-        most = max(min(worth, free), _ZERO)
+        to_come -= worth
+        # All that the others do not need, for a small one is rounded up to what is worth it.
+        most = max(free - to_come, min(worth, free), _ZERO)
         found.append(Conversion(base, currency, missing[currency], most))
-        free -= most
+        first, _ = currencies(pair(base, currency))
+        free -= min(max(worth, least(first) * rates[first]), most)
     return tuple(found)
 
 
@@ -130,9 +134,10 @@ def _fee(account: Account) -> Decimal:
 def within(planned: Plan, account: Account) -> Plan | None:
     """Return the plan with so many shares fewer that nothing is missing.
 
-    ``None``: that is more than what is lost on the way, the cushion and a share.
+    ``None``: that is more than what is lost on the way, the cushion and a share, and what is
+    not worth an order.
     """
-    lines = {line.symbol: line for line in planned.lines}
+    lines, rates = {line.symbol: line for line in planned.lines}, account.rates
     for currency, amount in short(planned, account).items():
         buys = [
             line
@@ -142,7 +147,9 @@ def within(planned: Plan, account: Account) -> Plan | None:
         cost = sum((line.trade * line.worst_price for line in buys), _ZERO)
         line = max(buys, key=lambda line: (line.trade * line.worst_price, line.symbol))
         fewer = int((amount / line.worst_price).to_integral_value(ROUND_CEILING))
-        if amount > cost * CUSHION + line.worst_price or fewer > line.trade:
+        first, _ = currencies(pair(account.currency, currency))
+        little = least(first) * rates[first] / rates[currency]
+        if amount > cost * CUSHION + line.worst_price + little or fewer > line.trade:
             return None
         lines[line.symbol] = line._replace(trade=line.trade - fewer)
     return replace(planned, lines=tuple(lines.values()))
@@ -154,18 +161,22 @@ def within(planned: Plan, account: Account) -> Plan | None:
 def converted(
     wanted: Conversion, instrument: Instrument, quote: Quote, account: Account, policy: Policy
 ) -> PlanLine:
-    """The order that converts, as the line of a plan; ``instrument`` is the pair."""
+    """The order that converts, as the line of a plan; ``instrument`` is the pair.
+
+    It trades 0 where too little is there to be worth an order.
+    """
     first, second = currencies(instrument.symbol)
     units = wanted.missing * (1 + CUSHION)
     most = wanted.most
     buys = wanted.got == first
     if buys:
-        most /= quote.price
+        most /= quote.price * (1 + CUSHION)
     else:
         units /= quote.price
     whole = max(int(units.to_integral_value(ROUND_CEILING)), least(first))
     # What is not there to spare is not sold.
     whole = min(whole, int(most.to_integral_value(ROUND_FLOOR)))
+    whole = whole if whole >= least(first) else 0
     return PlanLine(
         symbol=instrument.symbol,
         con_id=instrument.con_id,

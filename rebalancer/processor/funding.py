@@ -88,7 +88,7 @@ async def _convert(
 ) -> tuple[OrderReport, ...]:
     """Send one conversion and return what became of it, once the balances show it.
 
-    Nothing is sent where there is not even a unit to convert.
+    Nothing is sent where too little is left to be worth an order.
     """
     policy = run.portfolio.policy
     found = await run.contracts.resolve((wanted.symbol,))

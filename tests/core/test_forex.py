@@ -178,6 +178,17 @@ def test_what_is_missing_after_all_is_not_bought() -> None:
     assert forex.within(*mixed({"EUR": "9000", "USD": "-50"}, D=1)) is None
 
 
+def test_a_little_that_is_missing_is_rounded_up_to_what_is_worth_an_order() -> None:
+    planned, there = mixed({"EUR": "9000", "USD": "1999", "GBP": "1999"}, D=20, P=20)
+    found = forex.conversions(planned, there)
+    assert [(c.got, c.missing) for c in found] == [("GBP", 1), ("USD", 1)]
+    assert [made(wanted, there).trade for wanted in found] == [-25, -25]
+    # Where there is less than that, nothing is sent at all.
+    planned, there = mixed({"EUR": "5", "USD": "1999"}, D=20)
+    (wanted,) = forex.conversions(planned, there)
+    assert made(wanted, there).trade == 0
+
+
 def test_working_buys_are_paid_first() -> None:
     planned, there = mixed({"EUR": "9000", "USD": "2000"}, D=15)
     there = replace(there, working={"D": Decimal(10), "E": Decimal(-50)})
@@ -195,7 +206,7 @@ def test_sells_pay_for_buys_in_their_currency_only() -> None:
         (Conversion("EUR", "USD", Decimal(1100), Decimal(5000)), "1.1", -1002),
         (Conversion("USD", "EUR", Decimal(1000), Decimal(5000)), "1.1", 1002),
         (Conversion("EUR", "GBP", Decimal(1), Decimal(5000)), "0.85", -25),  # worth an order
-        (Conversion("USD", "EUR", Decimal(1000), Decimal(550)), "1.1", 500),  # all there is
+        (Conversion("USD", "EUR", Decimal(1000), Decimal(552)), "1.1", 500),  # all there is
     ],
 )
 def test_the_size_of_a_conversion(wanted: Conversion, price: str, trade: int) -> None:
