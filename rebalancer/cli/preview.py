@@ -141,6 +141,9 @@ def show(result: Mapping[str, Any]) -> None:
         f"at worst {_money(plan['cash_worst'])}, reserve {own:,.2f}\n"
         f"estimated commission {_money(plan['est_commission'])} {currency}; plan {plan['hash']}"
     )
+    for one in plan.get("conversions", ()):
+        missing = f"{_money(one['missing'])} {one['got']}"
+        click.echo(f"before the buys {missing} are converted from {one['given']}")
     _show_what_if(plan.get("what_if", ()))
     _show_checks(plan.get("checks", ()))
 

@@ -44,6 +44,11 @@ def _planned(data: Mapping[str, Any]) -> str:
     return f"{count} orders, drift {before:.2%} -> {after:.2%}{refused}"
 
 
+def _converting(data: Mapping[str, Any]) -> str:
+    missing = f"{float(data['missing']):,.2f} {data['got']}"
+    return f"{data['trade']:+d} {data['pair']} at {data['price']}, as {missing} are missing"
+
+
 def _intents(data: Mapping[str, Any]) -> str:
     orders = [intent["order"] for intent in data["intents"]]
     return ", ".join(f"{o['action']} {o['quantity']} {o['symbol']}" for o in orders)
@@ -95,6 +100,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "merged": lambda data: f"into {data['into']}",
     "planned": _planned,
     "replanned": _planned,
+    "converting": _converting,
     "pass": lambda data: str(data["pass"]),
     "intents": _intents,
     "settled": _settled,

@@ -86,6 +86,8 @@ class Recorder:
     spent: Decimal | None = None
     #: The plan of the buys, made after the sells.
     replan: Plan | None = None
+    #: Conversions of currencies, each as the plan of its one order.
+    conversions: list[Plan] = field(default_factory=list)
     #: What was seen in the end, and how far from the target that is.
     account_after: Account | None = None
     reached: Plan | None = None
@@ -244,6 +246,7 @@ def _own(ending: Ending, ref: str, outcome: Mapping[str, Any] | None) -> dict[st
 def planned_price(facts: Recorder, intent: Intent) -> Decimal | None:
     """The price the order was planned with: that of the latest plan it can be of."""
     plans = (facts.replan, facts.plan) if intent.order.action == "BUY" else (facts.plan,)
+    plans = (*plans, *reversed(facts.conversions))
     lines = (line for plan in plans if plan is not None for line in plan.lines)
     return next((line.price for line in lines if line.symbol == intent.order.symbol), None)
 

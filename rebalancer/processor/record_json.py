@@ -187,7 +187,7 @@ def costs_json(orders: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         if amount is None:
             missing += 1
         else:
-            currency = fill["currency"]
+            currency = fill["commission_currency"]
             commissions[currency] = commissions.get(currency, Decimal(0)) + Decimal(amount)
     return {"commission": plain(commissions), "unreported": missing}
 
@@ -204,6 +204,7 @@ def _fill(fill: Mapping[str, Any]) -> dict[str, Any]:
         "price": _decimal(fill.get("price")) or "0",
         "currency": str(fill.get("currency", "")),
         "commission": _decimal(fill.get("commission")),
+        "commission_currency": str(fill.get("commission_currency") or fill.get("currency", "")),
         "at": fill.get("at"),
     }
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Literal, get_args
 
-from rebalancer.core.policy import OrderType, Policy, Urgency
+from rebalancer.core.policy import Fx, OrderType, Policy, Urgency
 from rebalancer.settings.kinds import boolean, integer, key, number, one_of, percent
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 
 #: A sum other than 1 is refused, leaves cash (and above 1 is refused), or is scaled to 1.
 SumRule = Literal["refuse", "cash", "normalise"]
 ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)
+FX: tuple[Fx, ...] = get_args(Fx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class PolicyKeys(RailKeys):
     )
     drift_band_percent: Decimal | None = key(
         percent(), default=None, about="A symbol this close to its target is left alone."
+    )
+    fx: Fx | None = key(
+        one_of(*FX),
+        default=None,
+        about="Buys in a currency that is short: refuse, auto-convert, or margin (IBKR lends).",
     )
     extended_hours: bool | None = key(
         boolean, default=None, about="Also trade outside regular hours."
