@@ -81,6 +81,17 @@ def _held(data: Mapping[str, Any]) -> str:
     return "; ".join(described(row) for row in data["differences"])
 
 
+def _reloaded(data: Mapping[str, Any]) -> str:
+    waiting = data["needs_restart"]
+    return data["program"] + (
+        f"; waiting for a restart: {', '.join(waiting)}" if waiting else ""
+    )
+
+
+def _problem(one: Mapping[str, Any]) -> str:
+    return f"{one['file']}:{one['line']}: {one['key']}: found {one['found']}"
+
+
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queued": _queued,
     "rerun": _queued,
@@ -109,6 +120,10 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "approved": lambda data: f"plan {data['plan_hash']} by {data['by']}",
     "open_cancelled": _open_cancelled,
     "reconciled": _reconciled,
+    "rejected": lambda data: f"from {data['source']}: {data['reason']}",
+    "missed": lambda data: f"{data['schedule']}, due {moment(data['last'])}",
+    "reloaded": _reloaded,
+    "not_reloaded": lambda data: f"{data['program']}: {_problem(data['problems'][0])}",
     "held": _held,
     "accepted": lambda data: f"{data['reason']} ({_held(data['hold'])})",
 }

@@ -23,6 +23,10 @@ SNAPSHOTS = "rebalance_snapshots"
 APPROVALS = "rebalance_approvals"
 HISTORY = "rebalance_history"
 HISTORY_HEAD = "rebalance_history_head"
+#: Hash: "source outcome" -> how many signals.
+SIGNALS = "rebalance_signals"
+#: Hash: schedule -> Unix seconds up to which it has been seen.
+SCHEDULES = "rebalance_schedules"
 
 
 def answer(request: str) -> str:

@@ -11,7 +11,9 @@
 ``policy.py``        the keys that ``defaults`` and every account share
 ``symbols.py``       how instruments are spelled
 ``targets.py``       weights and replacement sets
+``times.py``         when a schedule signals
 ``accounts.py``      accounts.yaml
+``reloading.py``     what a running program may take over, and what needs a restart
 ``loading.py``       all of it, checked against one another
 
 Only cli/ and the programs' entry points read settings; everybody else is given plain values.

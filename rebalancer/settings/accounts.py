@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 from rebalancer.core.event import COMMANDS
 from rebalancer.core.policy import Bounds, OrderType, Policy
+from rebalancer.core.sessions import Offset, Period, Which
 from rebalancer.core.target import Substitute, Target
 from rebalancer.errors import PermanentError
-from rebalancer.settings import symbols, targets
+from rebalancer.settings import symbols, targets, times
 from rebalancer.settings.document import BadValueError, Item
 from rebalancer.settings.kinds import (
     boolean,
@@ -33,16 +33,8 @@ from rebalancer.settings.policy import ORDER_TYPES, PolicyKeys
 from rebalancer.settings.problems import Problem, did_you_mean
 from rebalancer.settings.rails import symbol_list
 
+EVERY_DAY = frozenset(range(7))
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def local_time(item: Item) -> time:
-    """A time of day: ``15:30``."""
-    expected = "a time of day from 00:00 to 23:59"
-    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", item.text(expected))
-    if match is None:
-        raise item.refuse(expected)
-    return time(int(match[1]), int(match[2]))
 
 
 def time_zone(item: Item) -> ZoneInfo:
@@ -68,16 +60,51 @@ def weekdays(item: Item) -> frozenset[int]:
 class Schedule:
     """When to signal a command for an account by the clock."""
 
-    at: time = key(local_time, about="Local time of day.")
+    at: time | Offset | None = key(
+        times.moment,
+        default=None,
+        about="""Local time of day; with calendar also such as `30 minutes before close` or
+            `5 minutes after open`. Required, unless there is cron.""",
+    )
+    cron: str = key(
+        times.cron,
+        default="",
+        about="Instead of at and days: a cron expression of five fields.",
+    )
     time_zone: ZoneInfo = key(
         time_zone, default=ZoneInfo("America/New_York"), about="Whose local time."
     )
     days: frozenset[int] = key(
         weekdays,
         default=frozenset(range(5)),
-        about="On which days; Monday to Friday if not set.",
+        about="On which days; if not set Monday to Friday, or with calendar all its days.",
+    )
+    calendar: str = key(
+        times.calendar,
+        default="",
+        about="Only on the trading days of this exchange, such as XNYS.",
+    )
+    day: Which = key(
+        one_of("every", "first", "last"),
+        default="every",
+        about="Which of the calendar's trading days: every, or the first or last of a period.",
+    )
+    of: Period | Literal[""] = key(
+        one_of("week", "month", "quarter", "year"),
+        default="",
+        about="The period for day: week, month, quarter or year.",
     )
     exec_command: str = key(one_of(*COMMANDS), default="rebalance", about="What to do.")
+
+
+def schedule(item: Item) -> Schedule:
+    """One schedule, its keys held against one another."""
+    read: Schedule = section(Schedule)(item)
+    if problems := tuple(times.contradictions(item, read)):
+        raise BadValueError(*problems)
+    if read.calendar and "days" not in item.entries(""):
+        return replace(read, days=EVERY_DAY)
+    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +174,7 @@ class AccountKeys(PolicyKeys):
             bars a symbol; if not set, the replacement_set.""",
     )
     schedule: tuple[Schedule, ...] = key(
-        one_or_more(section(Schedule)), default=(), about="Signals by the clock; one or a list."
+        one_or_more(schedule), default=(), about="Signals by the clock; one or a list."
     )
 
 
