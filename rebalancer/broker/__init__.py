@@ -23,6 +23,7 @@ settings in ``configured.py``. Everything else is the same for all:
 - What can never run goes to ``intake.reject``: journal and counter, no exception.
 - An exception that escapes ``run`` ends no other source: it is told, and ``run`` is called
   again after a pause. ``intake.trouble`` tells a person once of what a source waits for.
+- What others may want to know goes to ``intake.show``, and stands in the sign of life.
 - At a reload sources that are equal to their successors run on; the others are cancelled and
   their successors started.
 

@@ -205,4 +205,4 @@ class _Watch:
                     "exec_command": one.schedule.exec_command,
                     "schedule": str(one.schedule.rule),
                 }
-        self._intake.shown["next"] = soonest
+        self._intake.show("next", soonest)

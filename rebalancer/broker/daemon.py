@@ -108,9 +108,12 @@ class Broker:
             status = "; ".join(source.about() for source in self._wanted)
             sdnotify.status(status)
             sdnotify.watchdog()
+            self.intake.news.clear()
             info = {"status": status, **self.intake.shown}
             with contextlib.suppress(QueueError):
                 await self._queue.run(
                     moves.heartbeat_daemon("broker", info, now=self._clock()),
                 )
-            await asyncio.sleep(self._beat)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._beat):
+                    await self.intake.news.wait()

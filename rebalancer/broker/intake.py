@@ -35,8 +35,10 @@ class Intake:
     def __init__(self, queue: AsyncQueue, clock: Callable[[], float]) -> None:
         self._queue = queue
         self.clock = clock
-        #: What sources want others to see in the broker's sign of life, by name.
+        #: What sources show to others in the broker's sign of life, by name.
         self.shown: dict[str, Any] = {}
+        #: Set when that changes.
+        self.news = asyncio.Event()
         self._troubles: dict[str, str] = {}
         self._waits_for = ""
 
@@ -81,6 +83,12 @@ class Intake:
             else:
                 self._waits_for = ""
                 return answer
+
+    def show(self, name: str, value: object) -> None:
+        """Let others see something under a name, instead of what was there."""
+        if self.shown.get(name) != value:
+            self.shown[name] = value
+            self.news.set()
 
     async def trouble(self, name: str, title: str, text: str, remedy: str) -> None:
         """Tell a person, once for each ``text`` until ``well`` is said of the same ``name``."""

@@ -71,12 +71,14 @@ def list_runs(
 
 
 def _calendars(schedules: Sequence[Schedule], at: float) -> Calendars:
-    from rebalancer.broker.calendars import Almanac
+    from rebalancer.broker.calendars import Almanac, nearly_over
 
     names = {one.rule.calendar for one in schedules if one.rule.calendar}
     almanac = Almanac()
     if names:
         asyncio.run(almanac.renew(names, at))
+        if ending := nearly_over(almanac.known.values(), at):
+            click.echo(f"warning: {ending}; install a newer release in time", err=True)
     return almanac.known
 
 

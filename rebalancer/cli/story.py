@@ -82,10 +82,8 @@ def _held(data: Mapping[str, Any]) -> str:
 
 
 def _reloaded(data: Mapping[str, Any]) -> str:
-    waiting = data["needs_restart"]
-    return data["program"] + (
-        f"; waiting for a restart: {', '.join(waiting)}" if waiting else ""
-    )
+    waiting = ", ".join(data["needs_restart"])
+    return f"{data['program']}{waiting and f'; waiting for a restart: {waiting}'}"
 
 
 def _problem(one: Mapping[str, Any]) -> str:
