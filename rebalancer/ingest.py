@@ -82,6 +82,7 @@ KEYS: Mapping[str, tuple[type, str]] = {
     "account_id": (str, "a text"),
     "strategy": (str, "a text"),
     "exec_command": (str, "a text"),
+    "exec": (str, "a text"),
     "event_id": (str, "a text"),
     "priority": (str, "a text"),
     "data": (dict, "an object"),
@@ -96,7 +97,8 @@ def read(
     Args:
         message: ``{"account_id": "U123456", "exec_command": "rebalance"}``; or, for every
             account that follows a strategy, with ``strategy`` instead of ``account_id``;
-            optionally ``priority``, ``data`` and ``event_id``. A list of such is read one by
+            optionally ``priority``, ``data`` and ``event_id``. ``exec`` is short for
+            ``exec_command``. A list of such is read one by
             one.
         audience: Whom it may be for.
         now: Unix seconds.
@@ -110,11 +112,16 @@ def read(
     if isinstance(message, list):
         if not message:
             raise PermanentError("an empty list holds no signal")
-        return tuple(
+        events = tuple(
             event
             for number, one in enumerate(message)
             for event in _numbered(one, number, audience, now, source, event_id)
         )
+        if len({event.event_id for event in events}) < len(events):
+            raise PermanentError(
+                "two signals have one event_id: the second would change nothing"
+            )
+        return events
     return _read(message, audience, now=now, source=source, event_id=event_id)
 
 
@@ -139,17 +146,16 @@ def _read(
         kind, expected = KEYS[key]
         if not isinstance(value, kind):
             raise PermanentError(f"{key} must be {expected}, not {type(value).__name__}")
-    if "exec_command" not in message:
-        raise PermanentError(f"exec_command is missing; known are: {', '.join(COMMANDS)}")
+    if ("exec_command" in message) == ("exec" in message):
+        raise PermanentError(f"a signal has one exec_command, of: {', '.join(COMMANDS)}")
+    exec_command = str(message.get("exec_command", message.get("exec")))
     if ("account_id" in message) == ("strategy" in message):
         raise PermanentError("a signal names either an account_id or a strategy")
     said = {key: message[key] for key in ("priority", "data") if key in message}
 
     def event_of(account_id: str) -> Event:
         given = message.get("event_id", event_id)
-        return accept(
-            account_id, message["exec_command"], now=now, source=source, event_id=given, **said
-        )
+        return accept(account_id, exec_command, now=now, source=source, event_id=given, **said)
 
     if "account_id" in message:
         event = event_of(message["account_id"])

@@ -41,6 +41,11 @@ def test_everything_that_may_be_said() -> None:
     assert (event.event_id, event.priority, event.data) == ("mine", "high", {"note": "x"})
 
 
+def test_the_short_word_for_a_command() -> None:
+    [event] = events({"account_id": "U1000001", "exec": "print-equity"})
+    assert event.exec_command == "print-equity"
+
+
 def test_a_strategy_reaches_every_account_that_follows_it() -> None:
     found = events({"strategy": "core", "exec_command": "rebalance"})
     assert [one.event_id for one in found] == ["m1.U1000001", "m1.U1000002"]
@@ -59,7 +64,7 @@ def test_a_list_is_read_one_by_one() -> None:
     assert [one.event_id for one in found] == names
 
 
-REBALANCE = {"account_id": "U1000001", "exec_command": "rebalance"}
+REBALANCE: dict[Any, Any] = {"account_id": "U1000001", "exec_command": "rebalance"}
 
 
 @pytest.mark.parametrize(
@@ -68,15 +73,17 @@ REBALANCE = {"account_id": "U1000001", "exec_command": "rebalance"}
         ("rebalance", "a signal is an object, not str"),
         (None, "a signal is an object, not NoneType"),
         ([], "an empty list"),
+        ([{**REBALANCE, "event_id": "x"}] * 2, "two signals have one event_id"),
         ([[REBALANCE]], "signal 1: a signal is an object, not list"),
         (
             [REBALANCE, {"exec_command": "x"}],
             "signal 2: a signal names either an account_id or",
         ),
-        ({}, "exec_command is missing; known are: rebalance, "),
+        ({}, "a signal has one exec_command, of: rebalance, "),
         ({"exec_command": "rebalance"}, "either an account_id or a strategy"),
         ({**REBALANCE, "strategy": "core"}, "either an account_id or a strategy"),
-        ({**REBALANCE, "exec": "rebalance"}, "unknown key 'exec'; known are: account_id, "),
+        ({**REBALANCE, "exec": "rebalance"}, "a signal has one exec_command, of: rebalance"),
+        ({**REBALANCE, "command": "rebalance"}, "unknown key 'command'; known are: account_id"),
         ({**REBALANCE, 7: "x"}, "unknown key 7"),
         ({**REBALANCE, "account_id": 1000001}, "account_id must be a text, not int"),
         ({**REBALANCE, "account_id": "U1 000"}, "is not an IBKR account id"),

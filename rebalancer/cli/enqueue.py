@@ -63,7 +63,7 @@ def command(
         data=data,
     )
     with options.queue() as queue:
-        answer = queue.run(moves.enqueue(event, now=at))
+        answer = queue.run(moves.enqueue(event, now=at, counted=True))
     if as_json:
         emit(answer)
     else:

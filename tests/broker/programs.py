@@ -90,7 +90,7 @@ class Notified:
         self.address = str(folder / "notify")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self.address)
-        self._socket.setblocking(False)  # noqa: FBT003
+        self._socket.setblocking(False)
         self.said: list[str] = []
 
     def read(self) -> list[str]:

@@ -111,7 +111,7 @@ async def test_the_account_s_next_signal_is_shown(redis: RedisServer) -> None:
     async with running(redis, clock_of(later, soon)) as stage:
         daemons = await eventually(
             lambda: stage.queue.run(moves.daemons()),
-            lambda d: "broker" in d and d["broker"].info.get("next"),
+            lambda d: "broker" in d and bool(d["broker"].info.get("next")),
         )
     shown = daemons["broker"].info["next"]["DU1"]
     assert shown["at"] == soon.next_due(time.time(), {})

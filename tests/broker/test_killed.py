@@ -1,4 +1,4 @@
-"""A real broker, ``kill -9`` around and between its steps: no signal is lost, none is doubled."""
+"""A real broker, ``kill -9`` around its steps: no signal is lost, none is doubled."""
 
 from __future__ import annotations
 
@@ -60,7 +60,6 @@ async def heard(redis: RedisServer) -> list[Entry]:
 
 
 async def _killed_once(folder: Path, moment: Moment) -> None:
-    folder.mkdir()
     redis = await asyncio.to_thread(RedisServer(folder / "redis", *DURABLE).start)
     broker = prepared(folder, redis)
     try:

@@ -19,7 +19,6 @@ from rebalancer.core.sessions import Offset, Period, Which, bounds
 NEW_YORK = ZoneInfo("America/New_York")
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKDAYS = frozenset(range(5))
-HALF_PAST_THREE = time(15, 30)
 BEFORE_CLOSE = Offset(30, "close")
 
 
@@ -212,7 +211,7 @@ def test_a_calendar_that_is_not_there_yet_gives_nothing() -> None:
 
 def test_periods() -> None:
     day = datetime(2026, 12, 3, tzinfo=UTC).date()
-    spans = {period: bounds(day, period) for period in ("week", "month", "quarter", "year")}  # type: ignore[arg-type]
+    spans = {period: bounds(day, period) for period in ("week", "month", "quarter", "year")}
     assert {name: (str(a), str(b)) for name, (a, b) in spans.items()} == {
         "week": ("2026-11-30", "2026-12-06"),
         "month": ("2026-12-01", "2026-12-31"),

@@ -51,22 +51,17 @@ async def stage(shared: RedisServer, tmp_path: Path) -> AsyncIterator[Stage]:
         yield stage
 
 
-def drop(folder: Path, name: str, content: Any, *, age: float = 0.0) -> Path:
+def drop(folder: Path, name: str, content: Any) -> Path:
     """As one should: written beside, then renamed."""
     spool = folder / "spool"
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     beside = spool / f"{name}.tmp"
     beside.write_bytes(raw)
-    if age:
-        os.utime(beside, (time.time() - age, time.time() - age))
     return beside.rename(spool / name)
 
 
 async def present(path: Path) -> Path:
-    async def there() -> bool:
-        return os.path.lexists(path)
-
-    await eventually(there, bool)
+    await eventually(lambda: asyncio.to_thread(os.path.lexists, path), bool)
     return path
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rebalancer.queue import journal, moves, signals
+from rebalancer.queue import journal, keys, moves, signals
 from tests.queue.lab import START, Lab, event
 
 
@@ -52,6 +52,7 @@ def test_a_schedule_is_seen_with_its_signal(lab: Lab) -> None:
 def test_a_schedule_that_was_away_begins_anew(lab: Lab) -> None:
     _begin(lab, "s", "t", now=START, begin=START)
     _begin(lab, "t", now=START + 9, begin=START + 9)
+    assert list(lab.redis.hgetall(keys.SCHEDULES)) == [b"t"]
     assert _begin(lab, "s", now=START + 20, begin=START + 20) == {"s": START + 20}
 
 
