@@ -75,8 +75,10 @@ class _Watch:
         self._calendars: Calendars = {}
         self._asked = 0.0
         self._watched: list[_Watched] = []
-        #: Since when it was last at work on what is due, and until when: Redis may be slow.
-        self._busy = (intake.clock(), intake.clock())
+        #: Since when a broker was last at work on what is due, and until when. With Redis away
+        #: that may be long, and the one before this, of other settings, counts.
+        now = intake.clock()
+        self._busy = (min(now, intake.waiting_since or now), now)
 
     async def run(self) -> None:
         await self._begin()
@@ -94,12 +96,12 @@ class _Watch:
             await asyncio.sleep(min(max(wait, 0.0), LONGEST_SLEEP))
 
     async def _begin(self) -> None:
-        now, schedules = self._busy[0], self._clock.schedules
+        now, schedules = self._intake.clock(), self._clock.schedules
         begin = now - self._clock.grace if self._clock.starting else now
         names = [schedule.name for schedule in schedules]
         seen = await self._intake.insist(signals.begin_schedules(names, now=now, begin=begin))
         self._watched = [_Watched(schedule, seen[schedule.name]) for schedule in schedules]
-        self._busy = (now, self._intake.clock())
+        self._busy = (self._busy[0], self._intake.clock())
 
     def _mind_steps(self, now: float) -> None:
         if now >= self._busy[1] - STEP:

@@ -39,6 +39,8 @@ class Intake:
         self.shown: dict[str, Any] = {}
         #: Set when that changes.
         self.news = asyncio.Event()
+        #: Since when Redis has not been answering, in Unix seconds; ``None``: it does.
+        self.waiting_since: float | None = None
         self._troubles: dict[str, str] = {}
         self._waits_for = ""
 
@@ -79,9 +81,10 @@ class Intake:
                 if str(error) != self._waits_for:
                     log.warning("waiting for Redis: %s", error)
                 self._waits_for = str(error)
+                self.waiting_since = self.waiting_since or self.clock()
                 await asyncio.sleep(PAUSE)
             else:
-                self._waits_for = ""
+                self._waits_for, self.waiting_since = "", None
                 return answer
 
     def show(self, name: str, value: object) -> None:

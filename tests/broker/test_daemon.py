@@ -17,7 +17,7 @@ from rebalancer.broker.rules import EVERY_DAY, TradingDays, Weekly
 from rebalancer.broker.schedule import Schedule
 from rebalancer.core.sessions import Offset
 from rebalancer.queue import moves, signals
-from tests.broker.stage import eventually, running
+from tests.broker.stage import Stage, eventually, running
 from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.redis_server
@@ -136,20 +136,37 @@ class Hands:
         return time.time() + self.ahead
 
 
+async def waiting_for_redis(stage: Stage) -> None:
+    async def waits() -> bool:
+        return stage.broker.intake.waiting_since is not None
+
+    await eventually(waits, bool)
+
+
 async def test_redis_away_for_longer_than_the_grace_loses_none(redis: RedisServer) -> None:
     hands = Hands()
     redis.kill()
     first, second = minutes_ago(2), minutes_ago(-30, "DU2")
     async with running(redis, clock_of(first, second), clock=hands) as stage:
-
-        async def waiting() -> bool:
-            return bool(stage.broker.intake._waits_for)
-
-        await eventually(waiting, bool)
+        await waiting_for_redis(stage)
         hands.ahead = 3 * 3600.0
         await asyncio.to_thread(redis.start)
         await stage.queued(2)
         assert await stage.counts("schedule") == {"accepted": 2}
+
+
+async def test_a_reload_while_redis_is_away_loses_none(redis: RedisServer) -> None:
+    hands = Hands()
+    due, other = minutes_ago(2), minutes_ago(30, "DU2")
+    await seen_before(redis, due, 0.5)
+    redis.kill()
+    async with running(redis, clock_of(due), clock=hands) as stage:
+        await waiting_for_redis(stage)
+        hands.ahead = 3600.0
+        await stage.broker.change([clock_of(due, other, starting=False)])
+        await asyncio.to_thread(redis.start)
+        await stage.queued(1)
+        assert await stage.counts("schedule") == {"accepted": 1}
 
 
 async def test_a_clock_set_back_repeats_nothing_and_silences_nothing(

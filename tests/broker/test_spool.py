@@ -239,7 +239,7 @@ async def test_redis_down_leaves_files_where_they_are(
         drop(tmp_path, "b.json", b"{")
 
         async def waiting() -> bool:
-            return bool(stage.broker.intake._waits_for)
+            return stage.broker.intake.waiting_since is not None
 
         await eventually(waiting, bool)
         assert path.exists()
