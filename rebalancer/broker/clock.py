@@ -16,6 +16,7 @@ import asyncio
 import dataclasses
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from rebalancer.broker.calendars import Almanac, CalendarsUnavailableError, nearly_over
@@ -23,7 +24,8 @@ from rebalancer.broker.intake import Intake
 from rebalancer.broker.rules import Calendars
 from rebalancer.broker.schedule import Backlog, Schedule, backlog
 from rebalancer.ingest import accept
-from rebalancer.queue import signals
+from rebalancer.queue import journal, signals
+from rebalancer.queue.move import Move
 
 log = logging.getLogger("rebalancer.broker")
 
@@ -178,6 +180,8 @@ class _Watch:
 
     async def _miss(self, schedule: Schedule, found: Backlog) -> None:
         log.warning("%s: missed, %d times", schedule.name, found.count)
+        # Before it is seen: a kill in between says it twice rather than not at all.
+        await self._intake.insist(_alert(schedule, found, now=self._intake.clock()))
         data = {
             "source": self._clock.name,
             "schedule": schedule.name,
@@ -208,3 +212,16 @@ class _Watch:
                     "schedule": str(one.schedule.rule),
                 }
         self._intake.show("next", soonest)
+
+
+def _alert(schedule: Schedule, found: Backlog, *, now: float) -> Move[None]:
+    times = "once" if found.count == 1 else f"{found.count} times"
+    due = datetime.fromtimestamp(found.last, UTC)
+    return journal.alert(
+        f"A scheduled {schedule.exec_command} was missed",
+        f"{schedule.rule}: {times}, last due {due:%Y-%m-%d %H:%MZ}, while no broker ran",
+        now=now,
+        remedy=f"if it is still wanted: rebalancer enqueue {schedule.account_id} "
+        f"{schedule.exec_command}",
+        account_id=schedule.account_id,
+    )

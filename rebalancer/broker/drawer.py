@@ -59,7 +59,7 @@ class Drawer:
         for directory in (self._directory, *(self._directory / place for place in PLACES)):
             if directory.stat().st_mode & stat.S_IWOTH:
                 raise PermissionError(0, "everybody may write to it", str(directory))
-            if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+            if not os.access(directory, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
                 raise PermissionError(0, "this program may not write to it", str(directory))
 
     def waiting(self) -> list[Found]:

@@ -114,14 +114,14 @@ def enqueue(
     first answer, whatever became of the event meanwhile.
 
     In the same step a ``counted`` signal is counted under its source (``signals.counts``), and
-    ``seen``, a schedule and a due time, says up to when that schedule has been seen.
+    with that ``seen``, a schedule and a due time, says up to when the schedule has been seen.
 
     Raises:
         PermanentError: the event cannot be written down (see ``codec.encode``).
     """
     raw = codec.encode(event)
-    told: tuple[str, ...] = (event.source if counted else "",) if counted or seen else ()
-    if seen is not None:
+    told: tuple[str, ...] = (event.source,) if counted else ()
+    if counted and seen is not None:
         told = (*told, seen[0], stamp(seen[1]))
     return Move(
         "enqueue",

@@ -68,6 +68,9 @@ async def test_what_was_missed_is_said_once(redis: RedisServer) -> None:
             [missed] = await stage.told("missed")
             assert missed.data["count"] == 5
             assert missed.account_id == "DU1"
+            [alert] = await stage.told("alert")
+            assert alert.data["title"] == "A scheduled rebalance was missed"
+            assert alert.data["remedy"].endswith("rebalancer enqueue DU1 rebalance")
             assert await stage.queued(0) == []
             assert await stage.counts("schedule") == {"missed": 5}
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -247,6 +249,36 @@ async def test_redis_down_leaves_files_where_they_are(
         await present(tmp_path / "spool" / "done" / "a.json")
         assert await reason(tmp_path, "b.json")
         assert await stage.counts("spool") == {"accepted": 1, "rejected": 1}
+
+
+@contextlib.contextmanager
+def as_somebody_else() -> Iterator[None]:
+    """What root may do says nothing about what a daemon may."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_what_the_broker_may_not_read_or_move() -> None:
+    # Others may not even pass through pytest's own folders.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        drawer = Drawer(Path(folder) / "spool")
+        drawer.prepare()
+        drop(Path(folder), "a.json", REBALANCE).chmod(0)
+        (Path(folder) / "spool").chmod(0o555)
+        with as_somebody_else():
+            [found] = drawer.waiting()
+            with pytest.raises(PermanentError, match="this program may not read it"):
+                drawer.read(found)
+            with pytest.raises(PermissionError, match="this program may not write to it"):
+                drawer.prepare()
+        (Path(folder) / "spool").chmod(0o755)
 
 
 def test_what_was_put_away_long_ago_is_removed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@
 -- ARGV[4]      string  deduplication key, account_id:exec_command
 -- ARGV[5]      string  normal | high
 -- ARGV[6]      string  the event as JSON
--- ARGV[7]      string  the source to count it under; '' or absent: it is not counted
+-- ARGV[7]      string  the source to count it under; absent: it is not counted
 -- ARGV[8]      string  the schedule that it belongs to; absent: none
 -- ARGV[9]      number  up to when the schedule has been seen with this
 --
@@ -25,11 +25,6 @@ local before = redis.call('GET', KEYS[1])
 if before then
   return string.match(before, '^[^\n]*')
 end
-local function count(outcome)
-  if ARGV[7] and ARGV[7] ~= '' then
-    redis.call('HINCRBY', signals, ARGV[7] .. ' ' .. outcome, 1)
-  end
-end
 --@include note
 
 -- Nearly always nothing else serves the key, and all the rest of this file is not needed.
@@ -45,7 +40,9 @@ if not held[1] and not held[2] then
     position = redis.call('LPUSH', queue, raw)
   end
   note('queued', event_id, account_id, raw)
-  count('accepted')
+  if ARGV[7] then
+    redis.call('HINCRBY', signals, ARGV[7] .. ' accepted', 1)
+  end
   return 'queued ' .. event_id .. ' ' .. position
 end
 
@@ -64,7 +61,10 @@ for i = 1, 2 do
 end
 
 local status, carrier, position = signal(read(raw), raw)
-count(status == 'merged' and 'merged' or 'accepted')
+if ARGV[7] then
+  local outcome = status == 'merged' and 'merged' or 'accepted'
+  redis.call('HINCRBY', signals, ARGV[7] .. ' ' .. outcome, 1)
+end
 local text = status .. ' ' .. carrier .. ' ' .. position
 if status ~= 'queued' then
   redis.call('SET', KEYS[1], text, 'EX', keep)
