@@ -59,3 +59,5 @@ def test_a_schedule_that_was_away_begins_anew(lab: Lab) -> None:
 def test_a_clock_that_was_ahead_silences_nothing(lab: Lab) -> None:
     _begin(lab, "s", now=START + 10**9, begin=START + 10**9)
     assert _begin(lab, "s", now=START, begin=START) == {"s": START}
+    lab.redis.hset(keys.SCHEDULES, "s", "yesterday")
+    assert _begin(lab, "s", now=START + 1, begin=START) == {"s": START + 1}

@@ -11,11 +11,13 @@ local named, seen = {}, {}
 for i = 3, #ARGV do
   named[ARGV[i]] = true
   redis.call('HSETNX', schedules, ARGV[i], ARGV[2])
-  -- A clock that was ahead must not silence a schedule for as long as that.
-  if tonumber(redis.call('HGET', schedules, ARGV[i])) > tonumber(now) then
+  -- A clock that was ahead must not silence a schedule for as long as that, nor a hand's text.
+  local at = redis.call('HGET', schedules, ARGV[i])
+  if not tonumber(at) or tonumber(at) > tonumber(now) then
     redis.call('HSET', schedules, ARGV[i], now)
+    at = now
   end
-  seen[i - 2] = redis.call('HGET', schedules, ARGV[i])
+  seen[i - 2] = at
 end
 for _, known in ipairs(redis.call('HKEYS', schedules)) do
   if not named[known] then
