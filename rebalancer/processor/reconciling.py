@@ -141,12 +141,15 @@ class Reconciler:
 
     async def _changed(self) -> None:
         """Return when there is something to compare again: a connection, or accounts."""
-        waits = [
+        waits = {
             asyncio.create_task(self._gateway.lost()),
             asyncio.create_task(self._again.wait()),
-        ]
+        }
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)  # now both have begun to wait
+            # Had the connection changed before that, its loss would be that of the next one.
+            if self.done:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in waits:
                 task.cancel()
