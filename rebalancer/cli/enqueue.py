@@ -67,7 +67,7 @@ def command(
         data=asked(data, **asks),
     )
     with options.queue() as queue:
-        answer = queue.run(moves.enqueue(event, now=at))
+        answer = queue.run(moves.enqueue(event, now=at, counted=True))
     if as_json:
         emit(answer)
     else:

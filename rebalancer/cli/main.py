@@ -33,6 +33,7 @@ COMMANDS = {
     "halt": "Stop new orders at once.",
     "resume": "Allow orders again.",
     "sweep": "Move what is due: retries, delayed events, expired leases.",
+    "schedule": "Show what signals by the clock, and when next.",
     "broker": "Run the daemon that takes signals in.",
     "processor": "Run the daemon that carries events out.",
     "api": "Run the management API; make its tokens.",

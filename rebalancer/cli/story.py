@@ -89,11 +89,20 @@ def _held(data: Mapping[str, Any]) -> str:
     return "; ".join(described(row) for row in data["differences"])
 
 
+def _reloaded(data: Mapping[str, Any]) -> str:
+    waiting = ", ".join(data["needs_restart"])
+    return f"{data['program']}{waiting and f'; waiting for a restart: {waiting}'}"
+
+
+def _problem(one: Mapping[str, Any]) -> str:
+    return f"{one['file']}:{one['line']}: {one['key']}: found {one['found']}"
+
+
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queued": _queued,
     "rerun": _queued,
     "leased": _nothing_more,
-    "rejected": lambda data: f"plan {data['plan']}",
+    "declined": lambda data: f"plan {data['plan']}",
     "unparked": _nothing_more,
     "released": _nothing_more,
     "parked": lambda data: f"behind {data['behind']}: one command of an account at a time",
@@ -119,6 +128,10 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "approved": lambda data: f"plan {data['plan_hash']} by {data['by']}",
     "open_cancelled": _open_cancelled,
     "reconciled": _reconciled,
+    "rejected": lambda data: f"from {data['source']}: {data['reason']}",
+    "missed": lambda data: f"{data['schedule']}, due {moment(data['last'])}",
+    "reloaded": _reloaded,
+    "not_reloaded": lambda data: f"{data['program']}: {_problem(data['problems'][0])}",
     "held": _held,
     "accepted": lambda data: f"{data['reason']} ({_held(data['hold'])})",
 }

@@ -233,6 +233,8 @@ TABLE: Mapping[str, Callable[[Mapping[str, Any]], Said] | None] = {
     "reclaimed": _reclaimed,
     "reloaded": _reloaded,
     "repaired": _repaired,
+    # Whoever declined it knows; what follows is told by the event's removal.
+    "declined": None,
     # Told by the alerts beside them.
     "held": None,
     "proposed": None,

@@ -67,14 +67,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """How events are tried, how many at once, and how long each step may take."""
+class Instructions:
+    """What new settings may change while it runs. An event keeps those it began with."""
 
+    portfolio_of: Callable[[str], Portfolio]
+    #: The accounts that are traded.
+    accounts: tuple[str, ...]
     retry: RetryPolicy
-    limits: Limits
-    deadlines: Deadlines
     #: Seconds that records of runs are kept; ``None``: for ever.
     keep_records: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How many events at once, and how long each step may take."""
+
+    limits: Limits
+    deadlines: Deadlines
 
 
 @dataclass(slots=True)
@@ -83,6 +92,7 @@ class _Flight:
 
     lease: Lease
     record: Recorder
+    instructions: Instructions
     run: Run | None = None
 
     @property
@@ -97,10 +107,9 @@ class Processor:
         self,
         queue: AsyncQueue,
         gateway: Connection,
-        portfolio_of: Callable[[str], Portfolio],
+        instructions: Instructions,
         *,
         worker: str,
-        accounts: Sequence[str],
         rules: Rules,
         clock: Callable[[], float],
         jitter: Callable[[], float] = random.random,
@@ -108,21 +117,30 @@ class Processor:
         self._queue = queue
         self.gateway = gateway
         self._contracts = Contracts(gateway)
-        self._portfolio_of = portfolio_of
+        self._instructions = instructions
         self.worker = worker
-        self.accounts = accounts
-        self._retry = rules.retry
         self._limits = rules.limits
         self._deadlines = rules.deadlines
-        self._keep_records = rules.keep_records
         self._chain = asyncio.Lock()
         self.clock = clock
         self._jitter = jitter
-        self._reconciler = Reconciler(gateway, queue, accounts, worker=worker, clock=clock)
+        self._reconciler = Reconciler(
+            gateway, queue, instructions.accounts, worker=worker, clock=clock
+        )
         self._waiting_for = ""
         self._stopping = asyncio.Event()
         self._running: dict[asyncio.Task[None], _Flight] = {}
         self._slots = asyncio.Semaphore(rules.limits.max_concurrent)
+
+    @property
+    def accounts(self) -> Sequence[str]:
+        """The accounts that are traded."""
+        return self._instructions.accounts
+
+    def adopt(self, instructions: Instructions) -> None:
+        """Follow these from the next event on."""
+        self._instructions = instructions
+        self._reconciler.adopt(instructions.accounts)
 
     @property
     def flying(self) -> tuple[str, ...]:
@@ -233,7 +251,7 @@ class Processor:
     # Carrying out --------------------------------------------------------------------------
 
     def _start(self, lease: Lease) -> None:
-        flight = _Flight(lease, Recorder(began_at=self.clock()))
+        flight = _Flight(lease, Recorder(began_at=self.clock()), self._instructions)
         task = asyncio.create_task(self._carry_out(flight))
         self._running[task] = flight
         task.add_done_callback(self._done)
@@ -262,7 +280,11 @@ class Processor:
                 )
             except Exception as error:
                 conclusion = ending.failed(
-                    lease, error, now=self.clock(), retry=self._retry, jitter=self._jitter()
+                    lease,
+                    error,
+                    now=self.clock(),
+                    retry=flight.instructions.retry,
+                    jitter=self._jitter(),
                 )
                 if conclusion is not None:
                     await self._insist(partial(self._end, flight, conclusion))
@@ -290,7 +312,7 @@ class Processor:
         generation = await self._reconciler.admit(flight.lease.event)
         flight.run = Run(
             lease=flight.lease,
-            portfolio=self._portfolio_of(flight.lease.event.account_id),
+            portfolio=flight.instructions.portfolio_of(flight.lease.event.account_id),
             gateway=self.gateway,
             contracts=self._contracts,
             queue=self._queue,
@@ -305,7 +327,7 @@ class Processor:
         """End the event, and append the record of the run."""
         tickets = flight.run.tickets if flight.run is not None else {}
         over = Ending(flight.lease, flight.record, conclusion.outcome, tickets)
-        move, keep = conclusion.move, self._keep_records
+        move, keep = conclusion.move, flight.instructions.keep_records
         await end(self._queue, self._chain, over, move, keep=keep)
         await self._measure(over, flight.run.tally.checks if flight.run is not None else ())
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Literal
 
-from rebalancer.core import request
-from rebalancer.core.event import COMMANDS
 from rebalancer.core.policy import Bounds, OrderType, Policy
 from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError
 from rebalancer.settings import symbols, targets
-from rebalancer.settings.asks import WhenKeys, data_of
 from rebalancer.settings.document import BadValueError, Item
 from rebalancer.settings.kinds import (
     boolean,
     gather,
     key,
     mapped,
-    number,
     one_of,
     one_or_more,
     percent,
@@ -35,83 +27,10 @@ from rebalancer.settings.kinds import (
 )
 from rebalancer.settings.models import Definition, grow, target_of
 from rebalancer.settings.policy import ORDER_TYPES, PolicyKeys, SumRule
-from rebalancer.settings.problems import Problem, did_you_mean
+from rebalancer.settings.problems import Problem
 from rebalancer.settings.rails import symbol_list
+from rebalancer.settings.schedules import Schedule, schedule
 from rebalancer.settings.sources import Source, Weights, source
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def local_time(item: Item) -> time:
-    """A time of day: ``15:30``."""
-    expected = "a time of day from 00:00 to 23:59"
-    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", item.text(expected))
-    if match is None:
-        raise item.refuse(expected)
-    return time(int(match[1]), int(match[2]))
-
-
-def time_zone(item: Item) -> ZoneInfo:
-    """An IANA time zone."""
-    expected = "a time zone such as America/New_York"
-    name = item.text(expected)
-    try:
-        return ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        close = did_you_mean(name, sorted(zoneinfo.available_timezones()))
-        raise item.refuse(expected + close) from None
-
-
-def weekdays(item: Item) -> frozenset[int]:
-    """A list of days; Monday is 0."""
-    days = gather(one_of(*_DAYS), item.elements(f"a list of {', '.join(_DAYS)}"))
-    if not days:
-        raise item.refuse("at least one day", found="an empty list")
-    return frozenset(_DAYS.index(day) for day in days)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """When to signal a command for an account by the clock."""
-
-    at: time = key(local_time, about="Local time of day.")
-    time_zone: ZoneInfo = key(
-        time_zone, default=ZoneInfo("America/New_York"), about="Whose local time."
-    )
-    days: frozenset[int] = key(
-        weekdays,
-        default=frozenset(range(5)),
-        about="On which days; Monday to Friday if not set.",
-    )
-    exec_command: str = key(one_of(*COMMANDS), default="rebalance", about="What to do.")
-    mode: Literal["full", "buy-only"] | None = key(
-        one_of("full", "buy-only"),
-        default=None,
-        about="buy-only: invest the cash above the reserve, sell nothing.",
-    )
-    raise_cash: Decimal | None = key(
-        number("an amount above 0", above=True),
-        default=None,
-        about="Have so much cash above the reserve: sell just enough, buy nothing.",
-    )
-    when: WhenKeys | None = key(
-        section(WhenKeys),
-        default=None,
-        about="Only if one of these thresholds is exceeded; if not set, always.",
-    )
-
-    def data(self) -> dict[str, Any]:
-        """What the signal asks for besides its command."""
-        return data_of(self.mode, self.raise_cash, self.when)
-
-
-def _schedule(item: Item) -> Schedule:
-    found = section(Schedule)(item)
-    try:
-        request.check(found.data(), found.exec_command)
-    except PermanentError as error:
-        raise item.refuse("a rebalance that can be asked for", found=str(error)) from None
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +100,7 @@ class AccountKeys(PolicyKeys):
             bars a symbol; if not set, the replacement_set.""",
     )
     schedule: tuple[Schedule, ...] = key(
-        one_or_more(_schedule), default=(), about="Signals by the clock; one or a list."
+        one_or_more(schedule), default=(), about="Signals by the clock; one or a list."
     )
 
 

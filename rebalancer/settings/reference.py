@@ -16,12 +16,12 @@ from rebalancer.settings.accounts import (
     AccountKeys,
     AccountsFile,
     BoundsKeys,
-    Schedule,
     Strategy,
 )
 from rebalancer.settings.asks import WhenKeys
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
+from rebalancer.settings.schedules import Schedule
 from rebalancer.settings.sources import Api, Json
 from rebalancer.settings.targets import Replacement
 
@@ -68,6 +68,10 @@ EXAMPLES: Mapping[str, str] = {
     "at": '"15:30"',
     "time_zone": "Europe/Berlin",
     "days": "[mon, thu]",
+    "cron": '"30 15 * * fri"',
+    "calendar": "XNYS",
+    "day": "first",
+    "of": "month",
     "exec_command": "print-rebalance",
     "mode": "buy-only",
     "raise_cash": "5000",

@@ -202,6 +202,17 @@ class Broker:
         default=300.0,
         about="A schedule missed by at most this while no broker ran still counts.",
     )
+    spool_directory: str = key(
+        text("an absolute path", pattern=r"/[^\n\r]*"),
+        default="",
+        about="""Directory whose files become signals, such as /var/lib/rebalancer/spool. Who
+            may write there may trade. Without this key there is none.""",
+    )
+    spool_keep_days: int = key(
+        integer(0, 36_500),
+        default=30,
+        about="Files in its done/ and rejected/ are removed after this; 0 keeps them for ever.",
+    )
 
 
 def loopback(item: Item) -> str:

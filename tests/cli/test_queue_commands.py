@@ -129,9 +129,11 @@ def test_status_counts_and_names_halts_and_daemons(
     assert "symbol:SPY" in out
     assert "split" in out
     assert "3 schedules" in out
+    assert "signals    from cli: 1 accepted" in out
     as_json = rebalancer("queue", "status", "--json").json
     assert as_json["halts"]["symbol:SPY"]["reason"] == "split"
     assert as_json["daemons"]["broker"]["info"] == {"status": "3 schedules"}
+    assert as_json["signals"] == {"cli": {"accepted": 1}}
 
 
 def test_list_shows_every_state(rebalancer: Rebalancer, redis: Queue) -> None:

@@ -176,7 +176,7 @@ def _process(program: str, files: Files, environment: dict[str, str], log: Path)
         _freeze_before_sending()
     arm(environment)
     start = importlib.import_module(f"rebalancer.{program}.start")
-    start.main(load(files, environment))
+    start.main(load(files, environment), files)
 
 
 def _freeze_before_sending() -> None:

@@ -20,7 +20,16 @@ from rebalancer.core.metrics import count
 from rebalancer.core.order import OrderReport
 from rebalancer.core.reconcile import Difference, Shown
 from rebalancer.errors import QueueUnavailableError
-from rebalancer.queue import approvals, door, followers, journal, keys, measures, moves
+from rebalancer.queue import (
+    approvals,
+    door,
+    followers,
+    journal,
+    keys,
+    measures,
+    moves,
+    signals,
+)
 from rebalancer.queue.move import Move, command
 from rebalancer.queue.store import AsyncQueue, Queue
 from rebalancer.queue.values import Lease
@@ -56,6 +65,28 @@ def _orphan(lab: Lab) -> Move[Any]:
 def _merge(lab: Lab) -> Move[Any]:
     lab.enqueue("U1", event_id="first")
     return moves.enqueue(event("U1", event_id="second", n=1), now=START)
+
+
+def _counted(_lab: Lab) -> Move[Any]:
+    seen = ("a schedule", START - 1)
+    return moves.enqueue(event("U1", event_id="e"), now=START, counted=True, seen=seen)
+
+
+def _counted_merge(lab: Lab) -> Move[Any]:
+    lab.enqueue("U1", event_id="first")
+    return moves.enqueue(event("U1", event_id="second", n=1), now=START, counted=True)
+
+
+def _turn_away(lab: Lab) -> Move[Any]:
+    lab.run(signals.begin_schedules(["s"], now=START - 9, begin=START - 9))
+    return signals.turn_away(
+        "missed", "schedule", {"n": 2}, now=START, request="r", count=2, seen=("s", START - 1)
+    )
+
+
+def _begin_schedules(lab: Lab) -> Move[Any]:
+    lab.run(signals.begin_schedules(["gone", "s"], now=START - 9, begin=START - 9))
+    return signals.begin_schedules(["s", "new"], now=START, begin=START - 5)
 
 
 def _rerun(lab: Lab) -> Move[Any]:
@@ -203,6 +234,10 @@ def _unfollow(lab: Lab) -> Move[Any]:
 CASES: dict[str, Case] = {
     "enqueue": lambda _lab: moves.enqueue(event("U1", event_id="e"), now=START),
     "enqueue a merge": _merge,
+    "enqueue and count": _counted,
+    "enqueue and count a merge": _counted_merge,
+    "turn away": _turn_away,
+    "begin schedules": _begin_schedules,
     "enqueue a rerun": _rerun,
     "take": _take,
     "lease": _orphan,

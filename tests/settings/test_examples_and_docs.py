@@ -11,12 +11,13 @@ import pytest
 
 from rebalancer.core.policy import Policy
 from rebalancer.settings import load, load_service, locate
-from rebalancer.settings.accounts import AccountKeys, BoundsKeys, Schedule
+from rebalancer.settings.accounts import AccountKeys, BoundsKeys
 from rebalancer.settings.asks import WhenKeys
 from rebalancer.settings.environment import variables
 from rebalancer.settings.notify import ServiceKeys
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
+from rebalancer.settings.schedules import Schedule
 from rebalancer.settings.service import Service
 from rebalancer.settings.sources import Api, Json
 from rebalancer.settings.targets import Replacement
