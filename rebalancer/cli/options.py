@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.settings import load_service, locate
 
 if TYPE_CHECKING:
@@ -60,7 +61,13 @@ def now() -> float:
 
 def scope_options(function: F) -> F:
     """The flags that say what is halted or resumed; without any, everything is."""
-    account = click.option("--account", "accounts", multiple=True, help="Only this account.")
+    account = click.option(
+        "--account",
+        "accounts",
+        multiple=True,
+        shell_complete=completing.accounts,
+        help="Only this account.",
+    )
     symbol = click.option("--symbol", "symbols", multiple=True, help="Only this symbol.")
     return account(symbol(function))
 
