@@ -91,8 +91,9 @@ def show(options: Options, *, account: str, as_json: bool) -> None:
         click.echo(line)
     for line in _around(last, due, waiting):
         click.echo(line)
-    if picture is not None and picture.get("plan"):
-        plan_table(picture["plan"], f"when it was planned last, {moment(picture['saved_at'])}")
+    planned = (picture or {}).get("plan") or {}
+    if planned.get("lines"):
+        plan_table(planned, "as planned when it was seen")
     if held is not None:
         _show_hold(held)
 

@@ -71,7 +71,7 @@ def _ago(seconds: float) -> str:
 
 @command.command(name="list")
 @click.argument("state", type=click.Choice([*LISTABLE, ACTIVE, "all"]), default="all")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--cursor", default=0, type=click.IntRange(0), help="Where to go on.")
 @json_option
 @click.pass_obj
