@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rebalancer.cli import completing
-from rebalancer.settings import load_service, locate
 
 if TYPE_CHECKING:
     from rebalancer.queue.store import Queue
@@ -34,10 +33,14 @@ class Options:
 
     def files(self) -> Files:
         """Which files are meant."""
+        from rebalancer.settings import locate
+
         return locate(os.environ, config=self.config, accounts=self.accounts)
 
     def service(self) -> Service:
         """rebalancer.yaml alone. Raises ``InvalidSettingsError``."""
+        from rebalancer.settings import load_service
+
         return load_service(self.files())
 
     def settings(self) -> Settings:

@@ -1,4 +1,4 @@
-"""docs/reference/cli-json.md: every command of the table is typed, and answers these members."""
+"""docs/reference/cli-json.md: each command is typed, and answers these members."""
 
 from __future__ import annotations
 
@@ -67,10 +67,18 @@ def members(kind: str, text: str) -> frozenset[str]:
 def proposed(queue: Queue, account_id: str, at: float) -> None:
     lease = leased(queue, f"asks-{account_id}", account_id, at)
     zero = Decimal(0)
-    found = Proposal(
-        account_id, lease.event.event_id, HASH, "t", zero, zero, (), at, at + 3600
-    )
+    found = Proposal(account_id, lease.event.event_id, HASH, "t", zero, zero, (), at, at + 3600)
     queue.run(approvals.propose(lease, found, {"lines": []}, now=at))
+
+
+def held(queue: Queue) -> None:
+    """Hold DU1000001."""
+    ref = "rb:0123456789ab:1:SPY"
+    shown = Shown(
+        7, ref, "DU1000001", 77, "SPY", 1, "BUY", Decimal(10), Decimal(4), working=False
+    )
+    found = Difference("unknown", ref, None, (shown,))
+    queue.run(moves.hold("DU1000001", [found], reason="an order differs", now=time.time()))
 
 
 @pytest.fixture
@@ -87,12 +95,7 @@ def busy(rebalancer: Rebalancer, redis: Queue) -> Queue:
     for name in ("DU1000002", "DU1000003"):
         proposed(redis, name, at)
     redis.run(moves.enqueue(Event("spare", "DU1000001", "print-equity", at), now=at))
-    ref = "rb:0123456789ab:1:SPY"
-    shown = Shown(
-        7, ref, "DU1000001", 77, "SPY", 1, "BUY", Decimal(10), Decimal(4), working=False
-    )
-    found = Difference("unknown", ref, None, (shown,))
-    redis.run(moves.hold("DU1000001", [found], reason="an order differs", now=at))
+    held(redis)
     return redis
 
 

@@ -33,19 +33,20 @@ def table(heading: str) -> list[list[str]]:
 
 def parse(line: str) -> click.Command:
     """Read a command line to its end without carrying it out; returns the command."""
-    words = shlex.split(line.partition(" > ")[0])
-    with cli.make_context("rebalancer", words) as context:
-        command: click.Command = cli
-        args = [*context._protected_args, *context.args]
-        while isinstance(command, click.Group) and args:
-            name, below, args = command.resolve_command(context, args)
-            assert below is not None, line
-            assert name is not None, line
-            command = below
-            with command.make_context(name, args, parent=context) as context:
-                args = [*context._protected_args, *context.args]
-        assert not args, line
-        return command
+    command: click.Command = cli
+    name: str | None = "rebalancer"
+    words, above = shlex.split(line.partition(" > ")[0]), None
+    while True:
+        assert name is not None, line
+        context = command.make_context(name, words, parent=above)
+        words = [*context._protected_args, *context.args]
+        if not isinstance(command, click.Group) or not words:
+            break
+        name, below, words = command.resolve_command(context, words)
+        assert below is not None, line
+        command, above = below, context
+    assert not words, line
+    return command
 
 
 def leaves(
