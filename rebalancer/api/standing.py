@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rebalancer.queue.values import Daemon, Halt
-from rebalancer.settings import AccountSettings, Settings
+if TYPE_CHECKING:
+    from rebalancer.queue.values import Daemon, Halt
+    from rebalancer.settings import AccountSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)

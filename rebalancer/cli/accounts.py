@@ -12,7 +12,6 @@ from rebalancer.api.standing import Standing, next_runs, standing
 from rebalancer.cli import completing
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
-from rebalancer.cli.preview import plan_table
 from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
 from rebalancer.queue import approvals, holds, moves
@@ -93,6 +92,8 @@ def show(options: Options, *, account: str, as_json: bool) -> None:
         click.echo(line)
     planned = (picture or {}).get("plan") or {}
     if planned.get("lines"):
+        from rebalancer.cli.preview import plan_table
+
         plan_table(planned, "as planned when it was seen")
     if held is not None:
         _show_hold(held)
