@@ -253,7 +253,7 @@ def signal(
         priority=priority,
         data=data,
     )
-    found = write(moves.enqueue(event, now=at))
+    found = write(moves.enqueue(event, now=at, counted=True))
     where = f"/queue/events/{found.event_id}"
     told = Accepted(
         event_id=found.event_id,

@@ -41,7 +41,7 @@ BOTH = (FIRST, SECOND)
 #: One percent of NetLiquidation, less what commissions take of it.
 RESERVE = {FIRST: Decimal(1015), SECOND: Decimal(545)}
 #: Seconds in which every event of a test must be complete.
-DEADLINE = float(os.environ.get("CHAOS_DEADLINE", "25"))
+DEADLINE = float(os.environ.get("CHAOS_DEADLINE", "60"))
 
 ACCOUNTS = """\
 accounts:
