@@ -14,7 +14,7 @@ from rebalancer.api.problem import ProblemError
 from rebalancer.api.queue import Accepted, signal
 from rebalancer.api.routes import Answer, Asked, Resource, Told
 from rebalancer.api.runs import RunSummary, latest
-from rebalancer.api.standing import standing
+from rebalancer.api.standing import next_runs, standing
 from rebalancer.core.plain import plain
 from rebalancer.errors import RebalancerError
 from rebalancer.queue import approvals, moves
@@ -165,7 +165,8 @@ def accounts() -> Accounts:
 
 
 def _standings(account_ids: Iterable[str]) -> list[StandingShown]:
-    settings, halts, due = context().settings, read(moves.halts()), _due()
+    settings, halts = context().settings, read(moves.halts())
+    due = next_runs(read(moves.daemons()))
     found = []
     for account_id in account_ids:
         picture = read(moves.load_snapshot(account_id))
@@ -173,16 +174,6 @@ def _standings(account_ids: Iterable[str]) -> list[StandingShown]:
         shown = {**plain(one), "next_run_at": due.get(account_id)}
         found.append(StandingShown.model_validate(shown))
     return found
-
-
-def _due() -> dict[str, float]:
-    """When each account is signalled next, by the broker's last sign of life."""
-    broker = read(moves.daemons()).get("broker")
-    told = broker.info.get("next") if broker else None
-    if not isinstance(told, dict):
-        return {}
-    times = {name: one.get("at") for name, one in told.items() if isinstance(one, dict)}
-    return {name: float(at) for name, at in times.items() if isinstance(at, int | float)}
 
 
 @resource.route("GET", "/accounts/{account_id}", {200: AccountShown}, problems=("not-found",))

@@ -70,3 +70,12 @@ def token(
     else:
         state = "there" if found else "not there; make it: add --create"
         click.echo(f"{path}: {state}")
+
+
+@command.command()
+def openapi() -> None:
+    """Print the description of the API for programs, OpenAPI 3.1 as JSON."""
+    from rebalancer.api.app import RESOURCES
+    from rebalancer.api.openapi import describe
+
+    emit(describe(RESOURCES))

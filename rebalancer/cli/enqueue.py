@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.cli.asking import ask_options, asked
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit
@@ -32,7 +33,7 @@ def json_object(_ctx: click.Context, _param: click.Parameter, value: str) -> dic
 
 
 @click.command()
-@click.argument("account")
+@click.argument("account", shell_complete=completing.accounts)
 @click.argument("exec_command", metavar="COMMAND", default="rebalance")
 @click.option("--priority", type=click.Choice(["normal", "high"]), default="normal")
 @ask_options

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.cli.asking import ask_options, asked
 from rebalancer.cli.findings import SILENCE
 from rebalancer.cli.options import Options, json_option, now
@@ -26,7 +27,7 @@ PATIENCE = 5.0
 
 
 @click.command()
-@click.argument("account")
+@click.argument("account", shell_complete=completing.accounts)
 @click.option(
     "--timeout",
     default=60.0,

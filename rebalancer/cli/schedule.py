@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
 
@@ -36,13 +37,19 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--count", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--until", help="Not later than this day, such as 2026-12-31.")
-@click.option("--account", "account_id", default="", help="Only this account.")
+@click.option(
+    "--account",
+    "account_id",
+    default="",
+    shell_complete=completing.accounts,
+    help="Only this account.",
+)
 @json_option
 @click.pass_obj
 def list_runs(
-    options: Options, *, count: int, until: str | None, account_id: str, as_json: bool
+    options: Options, *, limit: int, until: str | None, account_id: str, as_json: bool
 ) -> None:
     """List the next signals of all accounts that are traded, soonest first.
 
@@ -60,7 +67,7 @@ def list_runs(
     if until is not None:
         ends = _end_of(until)
         coming = takewhile(lambda run: run.at <= ends, coming)
-    runs = list(islice(coming, count))
+    runs = list(islice(coming, limit))
     if as_json:
         emit(runs)
     elif runs:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.cli.options import Options, json_option
 from rebalancer.cli.output import emit, moment, table
 from rebalancer.core.plain import plain
@@ -26,7 +27,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("account")
+@click.argument("account", shell_complete=completing.accounts)
 @json_option
 @click.pass_obj
 def show(options: Options, *, account: str, as_json: bool) -> int:
@@ -56,7 +57,7 @@ def show(options: Options, *, account: str, as_json: bool) -> int:
 
 
 @command.command()
-@click.argument("account")
+@click.argument("account", shell_complete=completing.accounts)
 @json_option
 @click.pass_obj
 def diff(options: Options, *, account: str, as_json: bool) -> None:

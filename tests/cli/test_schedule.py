@@ -27,7 +27,7 @@ accounts:
 
 def test_the_next_signals_soonest_first(rebalancer: Rebalancer) -> None:
     rebalancer.configure(accounts=ACCOUNTS)
-    answer = rebalancer("schedule", "list", "--count", "60", "--json")
+    answer = rebalancer("schedule", "list", "--limit", "60", "--json")
     assert answer.code == 0
     times = [run["at"] for run in answer.json]
     assert len(times) == 60
@@ -41,7 +41,7 @@ def test_the_next_signals_soonest_first(rebalancer: Rebalancer) -> None:
 
 def test_as_a_table_for_one_account_until_a_day(rebalancer: Rebalancer) -> None:
     rebalancer.configure(accounts=ACCOUNTS)
-    answer = rebalancer("schedule", "list", "--account", "DU1000002", "--count", "2")
+    answer = rebalancer("schedule", "list", "--account", "DU1000002", "--limit", "2")
     assert answer.code == 0
     assert answer.out.count("cron 0 12 * * * UTC") == 2
     ended = rebalancer("schedule", "list", "--account", "DU1000002", "--until", "2020-01-01")
