@@ -9,15 +9,16 @@ from flask import g
 from pydantic import Field
 
 from rebalancer.api import holds
+from rebalancer.api.asks import Asks
 from rebalancer.api.context import account, context, now, read, write
 from rebalancer.api.holds import HoldShown
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.queue import Accepted, signal
 from rebalancer.api.routes import Answer, Asked, Resource, Told
 from rebalancer.api.runs import RunSummary, latest
-from rebalancer.api.standing import standing
+from rebalancer.api.standing import next_runs, standing
 from rebalancer.core.plain import plain
-from rebalancer.errors import PermanentError
+from rebalancer.errors import RebalancerError
 from rebalancer.queue import approvals, moves
 from rebalancer.queue.approvals import Pending
 
@@ -107,10 +108,16 @@ class AccountShown(Told):
 
 
 class Rebalance(Asked):
-    """How urgent, and what to pass on."""
+    """How urgent, and what to do."""
 
     priority: Literal["normal", "high"] = "normal"
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: Asks = Asks()
+
+
+class Preview(Asked):
+    """Of what."""
+
+    data: Asks = Asks()
 
 
 class Approval(Asked):
@@ -142,7 +149,8 @@ def accounts() -> Accounts:
 
 
 def _standings(account_ids: Iterable[str]) -> list[StandingShown]:
-    settings, halts, due = context().settings, read(moves.halts()), _due()
+    settings, halts = context().settings, read(moves.halts())
+    due = next_runs(read(moves.daemons()))
     found = []
     for account_id in account_ids:
         picture = read(moves.load_snapshot(account_id))
@@ -150,16 +158,6 @@ def _standings(account_ids: Iterable[str]) -> list[StandingShown]:
         shown = {**plain(one), "next_run_at": due.get(account_id)}
         found.append(StandingShown.model_validate(shown))
     return found
-
-
-def _due() -> dict[str, float]:
-    """When each account is signalled next, by the broker's last sign of life."""
-    broker = read(moves.daemons()).get("broker")
-    told = broker.info.get("next") if broker else None
-    if not isinstance(told, dict):
-        return {}
-    times = {name: one.get("at") for name, one in told.items() if isinstance(one, dict)}
-    return {name: float(at) for name, at in times.items() if isinstance(at, int | float)}
 
 
 @resource.route("GET", "/accounts/{account_id}", {200: AccountShown}, problems=("not-found",))
@@ -202,7 +200,7 @@ def target(account_id: str) -> TargetShown:
 def _target(account_id: str) -> TargetShown:
     try:
         found = account(account_id).target()
-    except PermanentError as error:
+    except RebalancerError as error:
         return TargetShown(
             account_id=account_id, weights=None, source="", hash="", lacks=str(error)
         )
@@ -224,21 +222,25 @@ def _target(account_id: str) -> TargetShown:
 )
 def rebalance(account_id: str, body: Rebalance) -> Answer:
     """Signal a rebalance of an account."""
-    return signal(account_id, "rebalance", source="api", priority=body.priority, data=body.data)
+    return signal(
+        account_id, "rebalance", source="api", priority=body.priority, data=body.data.data()
+    )
 
 
 @resource.route(
     "POST",
     "/accounts/{account_id}/preview",
     {202: Accepted},
+    body=Preview,
     problems=("not-found", "in-the-way"),
 )
-def preview(account_id: str) -> Answer:
+def preview(account_id: str, body: Preview) -> Answer:
     """Ask for the plan at this moment's prices, ahead of everything else; no order is sent.
 
     The plan is at `location` once the event is `completed`, in `outcome.plan`.
     """
-    return signal(account_id, "print-rebalance", source="api", priority="high")
+    data = body.data.data()
+    return signal(account_id, "print-rebalance", source="api", priority="high", data=data)
 
 
 @resource.route("GET", "/approvals", {200: Proposals})

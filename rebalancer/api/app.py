@@ -23,6 +23,7 @@ from rebalancer.api import (
     page,
     queue,
     runs,
+    scrape,
     session,
     stream,
     webhooks,
@@ -55,6 +56,7 @@ RESOURCES = [
     stream.resource,
     webhooks.resource,
     config.resource,
+    scrape.resource,
     docs.resource,
     page.resource,
 ]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rebalancer import __version__
-from rebalancer.api.context import context, now, read
+from rebalancer.api.condition import condition
+from rebalancer.api.context import context, now
 from rebalancer.api.routes import Answer, Resource, Told
-from rebalancer.core import health
 from rebalancer.errors import QueueError
-from rebalancer.queue import moves
 
 resource = Resource("health", "Whether all is well. Open to everybody on this machine.")
 
@@ -45,38 +43,10 @@ def all_of_it() -> Answer:
 
     `degraded` needs a look, and is answered with 200: a late sweep, a dead letter.
     """
-    at = now()
-    settings = context().settings.api
-    limits = health.Limits(
-        settings.heartbeat_seconds, settings.sweep_seconds, settings.oldest_event_seconds
-    )
-    try:
-        parts = health.judge(_look(at), limits, at)
-    except QueueError as error:
-        parts = health.judge(None, limits, at, str(error))
-    status = health.overall(parts)
-    found = Health.model_validate(
-        {
-            "status": status,
-            "version": __version__,
-            "at": at,
-            "components": dict(health.facts(parts)),
-        }
-    )
-    return Answer(found, 503 if status == "down" else 200)
-
-
-def _look(at: float) -> health.Seen:
-    stats = read(moves.stats(now=at))
-    beats = read(moves.daemons())
-    return health.Seen(
-        beats={name: health.Beat(found.at, found.info) for name, found in beats.items()},
-        sweeps=read(moves.sweeps()),
-        queued=stats.queued,
-        leased=stats.leased,
-        dead=stats.dead,
-        waiting_since=stats.next_received_at,
-    )
+    shared = context()
+    told = condition(shared.queue, shared.settings.api, now())
+    found = Health.model_validate(told)
+    return Answer(found, 503 if found.status == "down" else 200)
 
 
 @resource.route("GET", "/health/live", {200: Alive}, access="open")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rebalancer.queue.values import Halt
-from rebalancer.settings import AccountSettings, Settings
+if TYPE_CHECKING:
+    from rebalancer.queue.values import Daemon, Halt
+    from rebalancer.settings import AccountSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +61,13 @@ def standing(
         net_liquidation=seen.get("net_liquidation"),
         drift=(seen.get("plan") or {}).get("drift_before"),
     )
+
+
+def next_runs(daemons: Mapping[str, Daemon]) -> Mapping[str, float]:
+    """When each account is signalled next, by the broker's last sign of life; Unix seconds."""
+    broker = daemons.get("broker")
+    told = broker.info.get("next") if broker else None
+    if not isinstance(told, dict):
+        return {}
+    times = {name: one.get("at") for name, one in told.items() if isinstance(one, dict)}
+    return {name: float(at) for name, at in times.items() if isinstance(at, int | float)}

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
-from rebalancer.api.standing import Standing, standing
+from rebalancer.api.standing import Standing, next_runs, standing
+from rebalancer.cli import completing
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
+from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
-from rebalancer.queue import holds, moves
+from rebalancer.queue import approvals, holds, moves
+from rebalancer.queue.records import Summary, newest_first, summary
 
 if TYPE_CHECKING:
+    from rebalancer.queue.approvals import Pending
+    from rebalancer.queue.store import Queue
     from rebalancer.queue.values import Hold
     from rebalancer.settings import AccountSettings, Settings
+
+#: Records in which an account's last run is looked for.
+LOOKED_THROUGH = 2000
 
 
 @click.group()
@@ -35,40 +44,81 @@ def list_accounts(options: Options, *, as_json: bool) -> None:
             standing(a, settings, halts, queue.run(moves.load_snapshot(a.account_id)))
             for a in settings.accounts.values()
         ]
+        due = next_runs(queue.run(moves.daemons()))
     if as_json:
-        emit(found)
+        emit([{**plain(each), "next_run_at": due.get(each.account_id)} for each in found])
         return
     columns = ("account", "type", "enabled", "traded", "strategy", "stopped", ">seen")
-    rows = (_row(each, now()) for each in found)
-    table("", (*columns, ">NetLiquidation", ">drift"), rows)
+    rows = [(*_row(each, now()), _moment(due.get(each.account_id))) for each in found]
+    table("", (*columns, ">NetLiquidation", ">drift", "next run"), rows)
     for each in found:
         for line in _stopped(each):
             click.echo(line)
 
 
 @command.command()
-@click.argument("account")
+@click.argument("account", shell_complete=completing.accounts)
 @json_option
 @click.pass_obj
 def show(options: Options, *, account: str, as_json: bool) -> None:
-    """Show ACCOUNT and, if it is held, both sides of each difference."""
+    """Show ACCOUNT: its worth, positions, last and next run, and what holds it up.
+
+    If it is held, both sides of each difference are shown.
+    """
     settings = options.settings()
+    known = _known(settings, account)
     with options.queue(settings) as queue:
         picture = queue.run(moves.load_snapshot(account))
-        halts = queue.run(moves.halts())
-        found = standing(_known(settings, account), settings, halts, picture)
+        found = standing(known, settings, queue.run(moves.halts()), picture)
         held = queue.run(moves.held(account))
+        waiting = queue.run(approvals.pending()).get(account)
+        due = next_runs(queue.run(moves.daemons())).get(account)
+        last = _last_run(queue, account)
     if as_json:
-        emit({"account": found, "hold": held})
+        emit(
+            {
+                "account": {**plain(found), "next_run_at": due},
+                "snapshot": picture,
+                "hold": held,
+                "proposal": waiting,
+                "last_run": last,
+                "schedule": known.schedules,
+            }
+        )
         return
     for line in _described(found):
         click.echo(line)
+    for line in _around(last, due, waiting):
+        click.echo(line)
+    planned = (picture or {}).get("plan") or {}
+    if planned.get("lines"):
+        from rebalancer.cli.preview import plan_table
+
+        plan_table(planned, "as planned when it was seen")
     if held is not None:
         _show_hold(held)
 
 
+def _last_run(queue: Queue, account_id: str) -> Summary | None:
+    """The latest of its runs, of the last records of all accounts."""
+    links = islice(newest_first(queue), LOOKED_THROUGH)
+    return next((summary(link) for link in links if link.account_id == account_id), None)
+
+
+def _around(last: Summary | None, due: float | None, waiting: Pending | None) -> Iterator[str]:
+    if last is not None:
+        drift = "" if last.drift_after is None else f", drift {float(last.drift_after):.3%}"
+        orders = f"{last.filled} of {last.orders} orders filled"
+        yield f"last run  {moment(last.at)}: {last.status}, {orders}{drift}"
+    if due is not None:
+        yield f"next run  {moment(due)}"
+    if waiting is not None:
+        account, name = waiting.proposal.account_id, waiting.proposal.plan_hash
+        yield f"plan      {name} waits for a person: rebalancer approve {account}"
+
+
 @command.command()
-@click.argument("account")
+@click.argument("account", shell_complete=completing.accounts)
 @click.option("--reason", default="", help="Why it may go on; goes to the journal.")
 @json_option
 @click.pass_obj
@@ -108,6 +158,10 @@ def _row(found: Standing, at: float) -> tuple[str, ...]:
         "-" if worth is None else f"{float(worth):,.2f} {found.currency}",
         "-" if drift is None else f"{float(drift):.2%}",
     )
+
+
+def _moment(at: float | None) -> str:
+    return "-" if at is None else moment(at)
 
 
 def _age(seconds: float) -> str:

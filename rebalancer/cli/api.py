@@ -31,10 +31,13 @@ def command(ctx: click.Context) -> None:
 
         settings = options.settings()
         beside = options.files().config.parent
-        return settings, tokens.load(settings.api, beside, os.environ)
+        held = tokens.load(settings.api, beside, os.environ)
+        logs.hide(held.operator, held.reader, held.webhook)
+        return settings, held
 
     found = load()
-    logs.setup(found[0].logging.level, found[0].logging.format)
+    settings, _ = found
+    logs.setup(settings.logging.level, settings.logging.format, secrets=settings.secrets)
     Server(load, found).run()  # type: ignore[no-untyped-call]
 
 
@@ -67,3 +70,12 @@ def token(
     else:
         state = "there" if found else "not there; make it: add --create"
         click.echo(f"{path}: {state}")
+
+
+@command.command()
+def openapi() -> None:
+    """Print the description of the API for programs, OpenAPI 3.1 as JSON."""
+    from rebalancer.api.app import RESOURCES
+    from rebalancer.api.openapi import describe
+
+    emit(describe(RESOURCES))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
 from rebalancer.cli.preview import show
@@ -15,8 +16,8 @@ from rebalancer.queue import approvals
 
 
 @click.command()
-@click.argument("account", required=False)
-@click.argument("plan_hash", metavar="HASH", required=False)
+@click.argument("account", required=False, shell_complete=completing.waiting)
+@click.argument("plan_hash", metavar="HASH", required=False, shell_complete=completing.plans)
 @click.option("--by", help="Who agrees, for the record; your user name if not given.")
 @click.option("--reject", is_flag=True, help="Drop the plan, and the event that waits for it.")
 @json_option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.cli.export import ROWS, moment_of, write_csv, write_json
 from rebalancer.cli.options import Options, json_option
 from rebalancer.cli.output import emit, moment, table
@@ -27,6 +28,8 @@ from rebalancer.queue.records import (
 )
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from rebalancer.queue.store import Queue
 
 
@@ -35,9 +38,18 @@ class _ListedByDefault(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put ``list`` in front of what begins with neither a command nor a call for help."""
+        if not args and ctx.resilient_parsing:
+            return super().parse_args(ctx, args)  # a shell asks what may follow
         if not args or args[0] not in {*self.commands, "-h", "--help"}:
             args = ["list", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands, and what ``list`` takes."""
+        from click.shell_completion import CompletionItem
+
+        accounts = completing.accounts(ctx, self.commands["list"].params[0], incomplete)
+        return [*super().shell_complete(ctx, incomplete), *map(CompletionItem, accounts)]
 
 
 @click.group(cls=_ListedByDefault)
@@ -49,7 +61,7 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.argument("account", default="")
+@click.argument("account", default="", shell_complete=completing.accounts)
 @click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--before", type=click.IntRange(1), help="Only records with lower numbers.")
 @json_option
@@ -102,7 +114,7 @@ def _row(run: Summary) -> tuple[str, ...]:
 
 
 @command.command()
-@click.argument("event")
+@click.argument("event", shell_complete=completing.runs)
 @json_option
 @click.pass_obj
 def show(options: Options, *, event: str, as_json: bool) -> None:
@@ -140,7 +152,9 @@ def show(options: Options, *, event: str, as_json: bool) -> None:
     show_default=True,
     help="What a row of CSV is.",
 )
-@click.option("--account", default="", help="Only this account.")
+@click.option(
+    "--account", default="", shell_complete=completing.accounts, help="Only this account."
+)
 @click.option("--since", help="Only runs that ended then or later: 2026-01-31, or with a time.")
 @click.option("--until", help="Only runs that ended before; a day is meant to its end.")
 @click.option(

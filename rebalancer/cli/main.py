@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rebalancer import __version__
+from rebalancer.cli import examples
 from rebalancer.cli.options import Options
 from rebalancer.errors import (
     ConfigError,
@@ -18,26 +20,36 @@ from rebalancer.errors import (
     WrongGatewayError,
 )
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 #: Command -> what it does. The module ``rebalancer.cli.NAME`` has it as ``command``.
 COMMANDS = {
     "config": "Check and show the settings.",
+    "health": "Tell whether signals are carried out.",
     "doctor": "Look for what is wrong, and say how to mend it.",
     "enqueue": "Signal a command for an account.",
     "preview": "Show the plan for an account; send nothing.",
     "accounts": "See how accounts stand; let a held one trade again.",
+    "targets": "Show what accounts should hold, and how far they are from it.",
     "queue": "Look into the queue and change it by hand.",
     "journal": "Show what happened, and follow what happens.",
     "history": "Show what every run saw, planned, sent and cost.",
     "approve": "Agree to a plan that waits for a person.",
     "halt": "Stop new orders at once.",
     "resume": "Allow orders again.",
+    "halts": "Show what is stopped.",
     "sweep": "Move what is due: retries, delayed events, expired leases.",
+    "schedule": "Show what signals by the clock, and when next.",
     "broker": "Run the daemon that takes signals in.",
     "processor": "Run the daemon that carries events out.",
     "api": "Run the management API; make its tokens.",
+    "metrics": "Print the figures for Prometheus.",
+    "notify": "Run the daemon that tells people what happens.",
     "sim": "Run a simulated IB Gateway.",
     "rehearse": "Try your own accounts on a simulated gateway.",
     "demo": "See it all work, without an account.",
+    "completion": "Make a shell complete all this.",
 }
 
 #: Error -> exit code, the first that fits; docs/reference/exit-codes.md.
@@ -64,7 +76,16 @@ class LazyCommands(click.Group):
             return None
         module = importlib.import_module(f"rebalancer.cli.{cmd_name}")
         command: click.Command = module.command
+        examples.show(cmd_name, command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the table's commands without importing any."""
+        from click.shell_completion import CompletionItem
+
+        named = {name: about for name, about in COMMANDS.items() if name.startswith(incomplete)}
+        items = [CompletionItem(name, help=about) for name, about in named.items()]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table without importing anything."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rebalancer.settings import load_service, locate
+from rebalancer.cli import completing
 
 if TYPE_CHECKING:
     from rebalancer.queue.store import Queue
@@ -33,10 +33,14 @@ class Options:
 
     def files(self) -> Files:
         """Which files are meant."""
+        from rebalancer.settings import locate
+
         return locate(os.environ, config=self.config, accounts=self.accounts)
 
     def service(self) -> Service:
         """rebalancer.yaml alone. Raises ``InvalidSettingsError``."""
+        from rebalancer.settings import load_service
+
         return load_service(self.files())
 
     def settings(self) -> Settings:
@@ -60,7 +64,13 @@ def now() -> float:
 
 def scope_options(function: F) -> F:
     """The flags that say what is halted or resumed; without any, everything is."""
-    account = click.option("--account", "accounts", multiple=True, help="Only this account.")
+    account = click.option(
+        "--account",
+        "accounts",
+        multiple=True,
+        shell_complete=completing.accounts,
+        help="Only this account.",
+    )
     symbol = click.option("--symbol", "symbols", multiple=True, help="Only this symbol.")
     return account(symbol(function))
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
 from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
-from rebalancer.queue import moves
-from rebalancer.queue.desk import CLEARABLE, LISTABLE
+from rebalancer.queue import moves, signals
+from rebalancer.queue.desk import ACTIVE, CLEARABLE, LISTABLE
 from rebalancer.queue.values import Halt, Listed, Stats
 
 
@@ -24,17 +25,21 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def status(options: Options, *, as_json: bool) -> None:
-    """Count the events by state; show halts and the daemons' last signs of life."""
+    """Count events by state and signals by source; show halts and daemons' signs of life."""
     at = now()
     with options.queue() as queue:
         stats = queue.run(moves.stats(now=at))
         halts = queue.run(moves.halts())
         daemons = queue.run(moves.daemons())
+        counts = queue.run(signals.counts())
     if as_json:
-        emit({"events": stats, "halts": halts, "daemons": daemons})
+        emit({"events": stats, "halts": halts, "daemons": daemons, "signals": counts})
         return
     for line in _status(stats, halts, at):
         click.echo(line)
+    for source, outcomes in sorted(counts.items()):
+        said = ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items()))
+        click.echo(f"signals    from {source}: {said}")
     for daemon in daemons.values():
         said = str(daemon.info.get("status", ""))
         click.echo(f"{daemon.name:<10} seen {_ago(at - daemon.at)} {said}".rstrip())
@@ -65,15 +70,15 @@ def _ago(seconds: float) -> str:
 
 
 @command.command(name="list")
-@click.argument("state", type=click.Choice([*LISTABLE, "all"]), default="all")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@click.argument("state", type=click.Choice([*LISTABLE, ACTIVE, "all"]), default="all")
+@click.option("--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--cursor", default=0, type=click.IntRange(0), help="Where to go on.")
 @json_option
 @click.pass_obj
 def list_events(
     options: Options, *, state: str, limit: int, cursor: int, as_json: bool
 ) -> None:
-    """List events of one STATE, or of all."""
+    """List events of one STATE, or of all; `active` ones are queued or executing."""
     states = LISTABLE if state == "all" else (state,)
     if cursor and state == "all":
         raise click.UsageError("--cursor needs one state")
@@ -113,7 +118,7 @@ def _row(item: Listed) -> tuple[str, ...]:
 
 
 @command.command()
-@click.argument("event_id")
+@click.argument("event_id", shell_complete=completing.events)
 @json_option
 @click.pass_obj
 def show(options: Options, *, event_id: str, as_json: bool) -> None:
@@ -134,7 +139,7 @@ def show(options: Options, *, event_id: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("event_id")
+@click.argument("event_id", shell_complete=completing.events)
 @json_option
 @click.pass_obj
 def remove(options: Options, *, event_id: str, as_json: bool) -> None:
@@ -150,7 +155,7 @@ def remove(options: Options, *, event_id: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("event_id")
+@click.argument("event_id", shell_complete=completing.dead)
 @json_option
 @click.pass_obj
 def requeue(options: Options, *, event_id: str, as_json: bool) -> None:

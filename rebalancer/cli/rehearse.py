@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rebalancer.cli import completing
 from rebalancer.cli.options import Options, json_option
 from rebalancer.errors import PermanentError, QueueError
 
@@ -59,7 +60,7 @@ class Wish:
 
 
 @click.command()
-@click.argument("accounts", nargs=-1)
+@click.argument("accounts", nargs=-1, shell_complete=completing.accounts)
 @click.option(
     "--accounts",
     "accounts_file",
@@ -88,7 +89,12 @@ class Wish:
     help="A price that no snapshot knows, or another one.",
 )
 @click.option("--scenario", help="A scenario of the simulator: a name or a file.")
-@click.option("--replay", "event", help="Do a recorded run again: an event, or a number.")
+@click.option(
+    "--replay",
+    "event",
+    shell_complete=completing.runs,
+    help="Do a recorded run again: an event, or a number.",
+)
 @click.option(
     "--timeout",
     default=120.0,

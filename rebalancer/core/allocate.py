@@ -263,14 +263,14 @@ class _Search:
 
     def lift(self, t: _Tally) -> tuple[_Tally, float]:
         """Add one share each by largest remainder; return the remainder at the cut, too."""
-        free = np.flatnonzero(t.n < self.lim.high)
+        free = (t.n < self.lim.high).nonzero()[0]
         if not len(free):
             return t, 0.0
         changes = self.steps(t, free, np.ones(len(free)))
         gain = -changes[1] / self.p.price[free]
-        order = np.argsort(-np.round(gain, 9), kind="stable")
+        order = (-gain).round(9).argsort(kind="stable")
         sums = np.zeros((4, len(free) + 1))
-        np.cumsum(changes[:, order], axis=1, out=sums[:, 1:])
+        changes.take(order, axis=1).cumsum(axis=1, out=sums[:, 1:])
         cut = self.best(t, sums)
         n = t.n.copy()
         n[free[order[:cut]]] += 1
@@ -298,7 +298,7 @@ class _Search:
             return n
 
         bound = np.maximum(over, under + short)
-        hopeful = np.flatnonzero((bound < least - self.eps) & (short > self.eps))
+        hopeful = ((bound < least - self.eps) & (short > self.eps)).nonzero()[0]
         if len(hopeful):
             sold = self.sales(t, over[hopeful], under[hopeful], short[hopeful])
             if sold is not None:
@@ -318,7 +318,7 @@ class _Search:
         up[n >= lim.high] = inf
         down[n <= lim.low] = inf
         regret = np.minimum(up, down) * (p.price / p.price.max()) ** look.power
-        near = _least(np.round(regret, 9), look.near)
+        near = _least(regret.round(9), look.near)
         near = near[regret[near] < inf]
         likely = np.where(up[near] <= down[near], 1.0, -1.0)
         if not look.reach:
@@ -338,8 +338,8 @@ class _Search:
         """Find what does best with the cheapest sales that raise its ``short``."""
         p = self.p
         spare = t.n - self.lim.low
-        able = np.flatnonzero(spare > 0)
-        able = able[np.argsort(p.price[able], kind="stable")]
+        able = (spare > 0).nonzero()[0]
+        able = able[p.price[able].argsort(kind="stable")]
         lots = [
             (k, lot) for lot, most in _SALES for k in able[:most] if spare[k] >= 2 * lot - 1
         ][:_SALES_MOST]
@@ -348,8 +348,8 @@ class _Search:
         who = np.array([k for k, _ in lots])
         count = np.array([lot for _, lot in lots])
         raised = _combined((p.price[who] * count)[None, None, :])[0]
-        order = np.argsort(raised, kind="stable")
-        at = np.searchsorted(raised[order], short + self.eps)
+        order = raised.argsort(kind="stable")
+        at = raised[order].searchsorted(short + self.eps)
         enough = at < len(order)
         if not enough.any():
             return None
@@ -365,7 +365,7 @@ class _Search:
         p = self.p
         while True:
             affordable = p.price * (1 - p.slippage) <= t.slack + self.eps
-            free = np.flatnonzero((t.n < self.lim.high) & affordable)
+            free = ((t.n < self.lim.high) & affordable).nonzero()[0]
             if not len(free):
                 return t
             changes = np.zeros((4, len(free) + 1))
@@ -403,14 +403,15 @@ def _drift(d: Column) -> float:
 def _least(values: Column, count: int) -> Indices:
     """Indices of the ``count`` least values, ordered by value and then by index."""
     if len(values) > 4 * count:
-        some = np.sort(np.argpartition(values, count)[:count])
-        return some[np.argsort(values[some], kind="stable")]
-    return np.argsort(values, kind="stable")[:count]
+        some = values.argpartition(count)[:count]
+        some.sort()
+        return some[values[some].argsort(kind="stable")]
+    return values.argsort(kind="stable")[:count]
 
 
 def _first_least(values: Column, eps: float) -> int:
     """Index of the least; of those that floats cannot tell apart, the first."""
-    return int(np.argmax(values <= values.min() + eps))
+    return int((values <= values.min() + eps).argmax())
 
 
 def _combined(tables: Column) -> Column:

@@ -119,10 +119,10 @@ def _scaled(value: Column, target: Column, buying: Mask, room: float) -> Column:
     """Spend ``room`` so that every buy ends at the same fraction of its target."""
     held, goal = value[buying], target[buying]
     ratio = held / goal
-    order = np.argsort(ratio, kind="stable")
-    goals, helds = np.cumsum(goal[order]), np.cumsum(held[order])
+    order = ratio.argsort(kind="stable")
+    goals, helds = goal[order].cumsum(), held[order].cumsum()
     spent = ratio[order] * goals - helds
-    last = int(np.searchsorted(spent, room, side="right")) - 1
+    last = int(spent.searchsorted(room, side="right")) - 1
     fraction = (room + helds[last]) / goals[last]
     wanted: Column = np.maximum(value, fraction * target)
     return wanted

@@ -5,10 +5,15 @@ from decimal import Decimal
 
 import pytest
 
+from rebalancer.cli.output import moment
 from rebalancer.core.reconcile import Difference, Shown
+from rebalancer.processor.record import Outcome
+from rebalancer.processor.report import plan_json
 from rebalancer.queue import moves
 from rebalancer.queue.store import Queue
 from tests.cli.conftest import Rebalancer
+from tests.cli.test_history import bought, ended, leased
+from tests.cli.test_json import HASH, proposed
 
 pytestmark = pytest.mark.redis_server
 
@@ -118,3 +123,37 @@ def test_the_doctor_and_the_status_name_a_held_account(
     assert (finding["level"], finding["subject"]) == ("fail", "account DU1000001")
     assert "rebalancer accounts resume DU1000001" in finding["remedy"]
     assert "hold:DU1000001" in rebalancer("queue", "status").out
+
+
+def test_show_tells_of_the_last_and_the_next_run_and_of_a_plan_that_waits(
+    rebalancer: Rebalancer, redis: Queue
+) -> None:
+    rebalancer.configure(accounts=ACCOUNTS)
+    at = time.time()
+    run = leased(redis, "done", "DU1000001", at)
+    facts = bought(redis, run, at)
+    ended(redis, run, facts, Outcome("completed", at + 5))
+    assert facts.plan is not None
+    picture = {
+        "currency": "USD",
+        "net_liquidation": "1000",
+        "plan": {**plan_json(facts.plan), "drift_before": "0.5"},
+    }
+    redis.run(moves.save_snapshot("DU1000001", picture, now=at))
+    proposed(redis, "DU1000001", at)
+    info = {"next": {"DU1000001": {"at": 1_900_000_000, "exec_command": "rebalance"}}}
+    redis.run(moves.heartbeat_daemon("broker", info, now=at))
+    shown = " ".join(rebalancer("accounts", "show", "DU1000001").out.split())
+    for words in (
+        "last run " + moment(at + 5) + ": completed, 1 of 1 orders filled, drift",
+        "next run 2030-03-17 17:46:40Z",
+        f"plan {HASH} waits for a person: rebalancer approve DU1000001",
+        "as planned when it was seen",
+        "SPY",
+    ):
+        assert words in shown
+    told = rebalancer("accounts", "show", "DU1000001", "--json").json
+    assert told["last_run"]["event_id"] == "done"
+    assert told["account"]["next_run_at"] == 1_900_000_000
+    assert told["proposal"]["proposal"]["plan_hash"] == HASH
+    assert "2030-03-17 17:46:40Z" in rebalancer("accounts", "list").out
