@@ -161,14 +161,14 @@ def test_a_plan_is_approved_by_its_hash_and_trades(stand: Stage, page: Page) -> 
     expect(plan.get_by_role("row", name=re.compile("VTI Sell"))).to_be_visible()
     press(page, "Reject")
     confirm(page, "Reject")
-    stand.until("rejected", first)
+    stand.until("declined", first)
     expect(card).to_have_count(0)
 
     # Somebody else drops the plan while it is looked at.
     second = stand.signal(ASKED)
     press(page, "Approve this plan")
     stand.tidy()
-    stand.until("rejected", second)
+    stand.until("declined", second)
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
     expect(page.get_by_role("alert")).to_contain_text(f"No plan of {ASKED} waits")
     press(page, "Cancel")
@@ -294,7 +294,7 @@ def test_names_from_outside_are_text(stand: Stage, page: Page) -> None:
     stand.run(moves.note(canary, {"x": canary}, now=time.time(), account_id=canary))
     stand.run(moves.alert(canary, canary, now=time.time(), remedy=canary, event_id=canary))
     stand.run(moves.halt(f"symbol:{canary}", now=time.time(), reason=canary))
-    stand.until("dead", stand.signal("U7777778", data={canary: canary}))
+    stand.until("dead", stand.signal("U7777778", data={"note": canary}))
     opened(page)
     for place in ("/", f"/#/account/{STOPPED}", "/#/queue", "/#/history"):
         opened(page, place)

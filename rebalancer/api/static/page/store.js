@@ -144,7 +144,7 @@ const TOUCHED = {
   accepted: ["halts", "accounts", "account"],
   proposed: ["proposals"],
   approved: ["proposals"],
-  rejected: ["proposals"],
+  declined: ["proposals"],
 };
 const ENDED = ["accounts", "account", "proposals", "runs", "series", "preview"];
 
