@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from rebalancer.core.reconcile import Difference, Shown
 from rebalancer.queue import moves
@@ -139,6 +139,24 @@ def test_a_rebalance_is_seen_as_it_happens(stand: Stage, page: Page) -> None:
     expect(
         weights.get_by_role("img", name=re.compile("VTI is .*within its band"))
     ).to_be_visible()
+
+
+def test_lines_that_overtake_their_story_are_not_lost(stand: Stage, page: Page) -> None:
+    event_id = stand.signal(WAITING)
+    stand.until("delayed", event_id)
+    opened(page)
+
+    def answer_late(route: Route) -> None:
+        told = route.fetch()
+        stand.tidy()  # drops the plan, and its event with it
+        stand.until("removed", event_id)
+        route.fulfill(response=told)
+
+    page.route(f"**/runs/{event_id}", answer_late, times=1)
+    page.goto(f"/#/run/{event_id}")
+    story = page.get_by_label("Story")
+    for step in ("Accepted", "Waits for approval", "Rejected", "Removed"):
+        expect(story.get_by_text(step, exact=True)).to_be_visible()
 
 
 def test_a_preview_shows_the_plan_and_sends_nothing(stand: Stage, page: Page) -> None:

@@ -191,11 +191,12 @@ async function preview(id) {
 export async function story(id) {
   if (!id) return;
   const found = await get(at`/runs/${id}`);
-  // Lines that came in meanwhile are in neither.
+  // Lines that came in while this was asked for may be missing from it.
   const known = new Set(found.journal.map((line) => line.id));
-  const before = state.story?.event_id === found.event_id ? state.story.journal : [];
-  found.journal.push(...before.filter((line) => !known.has(line.id)));
+  const late = state.journal.filter((line) => line.event_id === found.event_id && !known.has(line.id));
+  found.journal.push(...late.reverse());
   state.story = found;
+  if (late.some((line) => ENDINGS.has(line.kind))) refresh("story");
   changed();
 }
 
