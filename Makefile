@@ -12,16 +12,19 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean redis
+.PHONY: help demo test test-system check bench lock clean redis host
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Two accounts rebalanced by the real daemons on a simulated gateway.
 	@$(BIN)/rebalancer demo $(ARGS)
 
 test: $(DEV) redis ## All tests.
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-system: $(DEV) host ## Tests on hosts that are really booted; takes root.
+	@$(BIN)/python -m pytest tests/system $(ARGS)
 
 check: $(DEV) ## Format, lint, types, dependency rules, dead code.
 	$(BIN)/ruff format --check .
@@ -45,6 +48,9 @@ clean: ## Remove everything that make has made.
 
 redis:
 	@packaging/need-redis.sh
+
+host:
+	@packaging/need-host.sh
 
 # The development lock holds everything the runtime lock does, so it serves both.
 $(DEV): $(LOCKS) pyproject.toml packaging/bootstrap.sh
