@@ -63,7 +63,7 @@ strategies:
 _STAND_IN = """\
 #!/bin/sh
 printf '%s\\n' "$@" >"$STATE_DIRECTORY/arguments"
-exec /opt/rebalancer/current/bin/rebalancer sim --host :: --port "$(
+exec /opt/rebalancer/current/bin/rebalancer sim --host 0.0.0.0 --port "$(
     sed -n 's/^OverrideTwsApiPort=//p' "$RUNTIME_DIRECTORY/config.ini")" $SIM_OPTIONS
 """
 
