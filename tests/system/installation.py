@@ -51,7 +51,7 @@ redis:
 
 _ACCOUNTS = """\
 accounts:
-  - account_id: DU1234567
+  - account_id: DU1000001
     type: paper
     strategy_name: all
 strategies:
@@ -64,7 +64,7 @@ _STAND_IN = """\
 #!/bin/sh
 printf '%s\\n' "$@" >"$STATE_DIRECTORY/arguments"
 exec /opt/rebalancer/current/bin/rebalancer sim --host 0.0.0.0 --port "$(
-    sed -n 's/^OverrideTwsApiPort=//p' "$RUNTIME_DIRECTORY/config.ini")" $SIM_OPTIONS
+    sed -n 's/^OverrideTwsApiPort=//p' "$RUNTIME_DIRECTORY/config.ini")" --always-open
 """
 
 
