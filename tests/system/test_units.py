@@ -39,7 +39,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with vps(extra=installation.PACKAGES) as host:
         installation.install(host, wheels)
         host.run(f"systemctl daemon-reload && systemctl enable -q {' '.join(ENABLED)}")
-        host.run("sysctl -qw net.ipv4.ip_forward=1 && systemctl restart redis-server")
+        host.run("systemctl restart systemd-sysctl redis-server")
         host.run("systemctl start rebalancer.target")
         yield host
 
@@ -194,7 +194,7 @@ def test_a_display_that_dies_comes_back_for_all(host: Host) -> None:
         " && test -S /run/ib-gateway-display/X1"
         " && python3 -c 'import socket;"
         ' s = socket.create_connection(("127.0.0.1", 5900), 3);'
-        " assert s.recv(3) == b\"RFB\"'"
+        ' assert s.recv(3) == b"RFB"\''
     )
 
 
