@@ -14,6 +14,7 @@ from rebalancer.core.event import Event
 from rebalancer.queue import moves
 from rebalancer.queue.move import command
 from rebalancer.queue.store import Queue
+from rebalancer.queue.values import Lease
 from rebalancer.sweeper import native
 from tests.support.redis_server import RedisServer, redis_server
 
@@ -46,11 +47,11 @@ def sweep(server: RedisServer, folder: Path, kind: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if line]
 
 
-def leased(queue: Queue, name: str, *, ttl: float = 20.0, ago: float = 0.0) -> moves.Lease:
+def leased(queue: Queue, name: str, *, ttl: float = 20.0, ago: float = 0.0) -> Lease:
     now = time.time() - ago
     queue.run(moves.enqueue(Event(name, f"U{name}", "rebalance", received_at=now), now=now))
     lease = queue.run(moves.take("worker", now=now, ttl=ttl))
-    assert isinstance(lease, moves.Lease)
+    assert isinstance(lease, Lease)
     return lease
 
 

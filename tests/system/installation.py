@@ -71,8 +71,8 @@ exec /opt/rebalancer/current/bin/rebalancer sim --host 0.0.0.0 --port "$(
 def wheelhouse(folder: Path) -> Path:
     """Everything that a host with Debian 12's Python needs, from nothing but the locks."""
     made = folder / "wheelhouse"
-    command = [sys.executable, PROJECT / "packaging/wheelhouse.py"]
-    subprocess.run([*command, "--python", "3.11", "--to", made], check=True)
+    command = [sys.executable, str(PROJECT / "packaging/wheelhouse.py")]
+    subprocess.run([*command, "--python", "3.11", "--to", str(made)], check=True)
     return made
 
 

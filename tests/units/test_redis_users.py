@@ -13,6 +13,7 @@ from rebalancer.errors import QueueUnavailableError
 from rebalancer.queue import moves
 from rebalancer.queue.move import command
 from rebalancer.queue.store import Queue
+from rebalancer.queue.values import Lease
 from rebalancer.sweeper import sweeps
 from tests.support.redis_server import RedisServer, redis_server
 from tests.units import LIBEXEC
@@ -84,7 +85,7 @@ def test_a_daemon_may_move_events_and_nothing_else(server: RedisServer, user: st
         event = Event(f"event.{user}", f"U{len(user)}", "rebalance", received_at=NOW)
         queue.run(moves.enqueue(event, now=NOW))
         lease = queue.run(moves.take(user, now=NOW, ttl=20.0))
-        assert lease is not None
+        assert isinstance(lease, Lease)
         queue.run(moves.complete(lease, now=NOW, result={}))
         queue.watch("0", wait=0.1)
         for words in (

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,8 @@ def test_the_gateway_is_told_what_the_units_rely_on(
     (tmp_path / "username").write_text("somebody\n")
     (tmp_path / "password").write_text("pass=word #1\n")
     (tmp_path / "config").write_text(
-        "IbLoginId=left over\nReadOnlyApi=no\nBindAddress=\n tradingmode=live\nSecondFactorDevice=x\n"
+        "IbLoginId=left over\nReadOnlyApi=no\nBindAddress=\n tradingmode=live\n"
+        "SecondFactorDevice=x\n"
     )
     place = {"CREDENTIALS_DIRECTORY": str(tmp_path), "RUNTIME_DIRECTORY": str(tmp_path)}
     assert run("gateway-config", mode, **place).returncode == 0
@@ -57,31 +58,31 @@ def test_another_mode_is_refused(tmp_path: Path, name: str) -> None:
 
 
 @contextmanager
-def api_that_says(status: int, body: str) -> Iterator[int]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = self.path == "/health/ready" and self.headers["Host"] == "127.0.0.1"
-            self.send_response(status if found else 404)
-            self.end_headers()
-            self.wfile.write(body.encode())
+def api_that_says(status: str, body: str) -> Iterator[int]:
+    """A server that answers one request for /health/ready."""
+    asked = b"GET /health/ready HTTP/1.0\r\nHost: 127.0.0.1\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def log_message(self, *words: object) -> None:
-            pass
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                said = status if connection.recv(4096).startswith(asked) else "400 Bad"
+                connection.sendall(f"HTTP/1.1 {said}\r\n\r\n{body}".encode())
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10.0)
 
 
 def test_good_health_is_no_news() -> None:
-    with api_that_says(200, '{"status": "ok"}') as port:
+    with api_that_says("200 OK", '{"status": "ok"}') as port:
         done = run("health", str(port))
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_bad_health_is_told_in_one_line() -> None:
-    with api_that_says(503, '{"processor":\n "down"}') as port:
+    with api_that_says("503 Service Unavailable", '{"processor":\n "down"}') as port:
         done = run("health", str(port))
     assert (done.returncode, done.stdout) == (1, '<4>not well: {"processor": "down"}\n')
 
@@ -93,8 +94,6 @@ def test_an_api_that_is_away_is_bad_health() -> None:
 
 
 def test_waiting_for_a_socket_ends_when_it_is_there(tmp_path: Path) -> None:
-    import socket
-
     path = tmp_path / "X1"
     with (
         subprocess.Popen([LIBEXEC / "wait-for-socket", path]) as waiting,
