@@ -215,7 +215,7 @@ def test_the_whole_is_stopped_and_started_by_its_target(host: Host) -> None:
     ours = "systemctl list-units --plain --no-legend 'rebalancer*' 'ib-gateway*'"
     left = f"{ours} --state=active,activating,deactivating | cut -d' ' -f1"
     # The users of Redis stay as long as Redis may start.
-    host.wait_for(f"test \"$({left})\" = rebalancer-redis-acl.service")
+    host.wait_for(f'test "$({left})" = rebalancer-redis-acl.service')
     assert host.run("nft list tables") == ""
     host.run("systemctl start rebalancer.target")
     wait_until_well(host)
