@@ -20,7 +20,7 @@ ENABLED = (
     *("rebalancer-sweep-retry.timer", "rebalancer-sweep-delayed.timer"),
     *("rebalancer-sweep-leases.timer", "rebalancer-redis-ping.timer"),
     *("rebalancer-backup.timer", "ib-gateway-display", "ib-gateway-vnc", "ib-gateway-novnc"),
-    *("ib-gateway@paper", "ib-gateway-proxy@paper.socket"),
+    *("ib-gateway@paper", "ib-gateway-nat@paper", "ib-gateway-proxy@paper.socket"),
 )
 RUNNING = (
     *("redis-server", "rebalancer-broker", "rebalancer-processor", "ib-gateway@paper"),
@@ -30,6 +30,7 @@ RUNNING = (
 IDLE = 0.005
 MEASURED_SECONDS = 25
 
+REACH = "python3 -c 'import socket,sys; socket.create_connection(sys.argv[1:3], 3)'"
 REDIS = "REDISCLI_AUTH=secret-of-operator redis-cli --user operator"
 
 
@@ -98,12 +99,19 @@ def test_only_loopback_is_listened_on(host: Host) -> None:
 def test_the_gateway_reaches_the_world_and_nothing_else_here(host: Host) -> None:
     inside = "nsenter -n -t $(systemctl show -P MainPID ib-gateway@paper)"
     assert "0.0.0.0:4002" in host.run(f"{inside} ss -Htln")
-    reach = "python3 -c 'import socket,sys; socket.create_connection(sys.argv[1:3], 3)'"
-    host.run(f"{inside} {reach} deb.debian.org 80")
+    host.run(f"{inside} {REACH} deb.debian.org 80")
     for port in (22, 6379):
-        assert not host.succeeds(f"{inside} {reach} 10.213.0.5 {port}")
+        assert not host.succeeds(f"{inside} {REACH} 10.213.0.5 {port}")
     # Nor is it reached, but by its proxy.
-    assert not host.succeeds(f"{reach} 10.213.0.6 4002")
+    assert not host.succeeds(f"{REACH} 10.213.0.6 4002")
+
+
+def test_a_firewall_that_is_loaded_anew_leaves_the_gateway_its_way(host: Host) -> None:
+    # Debian's file begins with: flush ruleset.
+    for how in ("start", "reload", "restart", "stop", "start"):
+        host.run(f"systemctl {how} nftables")
+        if how != "stop":
+            host.wait_for("nft list tables | grep -q ib_gateway_paper")
 
 
 def test_the_password_is_in_memory_only(host: Host) -> None:
@@ -206,8 +214,13 @@ def test_a_display_that_dies_comes_back_for_all(host: Host) -> None:
 
 
 def test_a_restarted_gateway_is_found_again(host: Host) -> None:
-    host.run("systemctl restart ib-gateway@paper")
+    # As an upgrade of systemd does: the gateway's network has to survive it.
+    host.run("systemctl daemon-reexec && systemctl restart ib-gateway@paper")
     wait_until_well(host)
+    host.run("systemctl restart ib-gateway-netns@paper")
+    wait_until_well(host)
+    inside = "nsenter -n -t $(systemctl show -P MainPID ib-gateway@paper)"
+    host.wait_for(f"{inside} {REACH} deb.debian.org 80")
 
 
 def test_the_whole_is_stopped_and_started_by_its_target(host: Host) -> None:
@@ -228,6 +241,9 @@ def test_a_backup_is_restored_after_everything_was_lost(host: Host) -> None:
     host.run("systemctl stop rebalancer.target redis-server")
     host.run("rm -rf /etc/rebalancer /var/lib/redis/* /var/lib/ibgateway/paper")
     host.run(f"/usr/local/lib/rebalancer/restore {file}")
+    # What was done since the backup is not in it: a person looks first.
+    assert "restored from" in redis(host, "hgetall rebalance_halts")
+    host.run("rebalancer resume")
     wait_until_well(host)
     assert "kept" in redis(host, "zrange delayed_execution_set 0 -1")
     assert "completed" in host.run("rebalancer history DU1000001 --json")
