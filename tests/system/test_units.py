@@ -6,6 +6,7 @@ One host serves all: the tests run in their order, and each leaves the installat
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 
@@ -14,6 +15,9 @@ import pytest
 from tests.system import installation
 from tests.system.host import Host, until, vps
 from tests.units import SYSTEM, instance
+
+#: `REBALANCER_TEST_SUITE=trixie make test-system` boots Debian 13.
+SUITE = os.environ.get("REBALANCER_TEST_SUITE", "bookworm")
 
 ENABLED = (
     *("rebalancer.target", "rebalancer-broker", "rebalancer-processor"),
@@ -36,8 +40,8 @@ REDIS = "REDISCLI_AUTH=secret-of-operator redis-cli --user operator"
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    wheels = installation.wheelhouse(tmp_path_factory.mktemp("wheels"))
-    with vps(extra=installation.PACKAGES) as host:
+    wheels = installation.wheelhouse(tmp_path_factory.mktemp("wheels"), SUITE)
+    with vps(SUITE, installation.PACKAGES) as host:
         installation.install(host, wheels)
         host.run(f"systemctl daemon-reload && systemctl enable -q {' '.join(ENABLED)}")
         host.run("systemctl restart systemd-sysctl redis-server")
