@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from rebalancer.core.windows import IBKR_WINDOWS, Window
 from rebalancer.settings.document import Item
 from rebalancer.settings.kinds import integer, key, one_of, seconds, section, text
 from rebalancer.settings.policy import PolicyKeys
+
+if TYPE_CHECKING:
+    from rebalancer.settings.channels import ChannelKeys
 
 TradingMode = Literal["paper", "live"]
 
@@ -45,6 +48,13 @@ def gateway_windows(item: Item) -> tuple[Window, ...]:
     from rebalancer.settings.windows import windows  # noqa: PLC0415 - as its docstring says
 
     return windows(item)
+
+
+def broker_channels(item: Item) -> tuple[ChannelKeys, ...]:
+    """What the file says about channels, read by a module that only such files need."""
+    from rebalancer.settings.channels import channels  # noqa: PLC0415 - as its docstring says
+
+    return channels(item)
 
 
 def masked(url: str) -> str:
@@ -189,6 +199,9 @@ class Broker:
         integer(0, 36_500),
         default=30,
         about="Files in its done/ and rejected/ are removed after this; 0 keeps them for ever.",
+    )
+    channels: tuple[ChannelKeys, ...] = key(
+        broker_channels, default=(), about="Streams of messages that become signals."
     )
 
 
