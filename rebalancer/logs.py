@@ -61,6 +61,9 @@ def setup(level: str = "info", shape: Format = "auto") -> None:
     # matters of that gateway/ says itself, with the remedy.
     logging.getLogger("ib_async").setLevel(logging.WARNING)
     logging.getLogger("ib_async.client").setLevel(logging.CRITICAL)
+    # These show URLs and headers, in which secrets are.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class TextFormatter(logging.Formatter):

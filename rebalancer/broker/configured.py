@@ -40,12 +40,18 @@ def sources(
         directory = Path(settings.broker.spool_directory)
         keep = settings.broker.spool_keep_days * 86_400.0
         found.append(Spool(directory, audience(settings), keep))
-    found += [
+    found += channels(settings, secret)
+    return found
+
+
+def channels(settings: Settings, secret: Callable[[str], Path]) -> list[Channel]:
+    """Every stream that the settings ask for."""
+    every = audience(settings)
+    return [
         channel
         for keys in settings.broker.channels
-        for channel in _channels(keys, audience(settings), secret)
+        for channel in _channels(keys, every, secret)
     ]
-    return found
 
 
 def _channels(

@@ -194,6 +194,6 @@ def strangers(
             ("strategies", one.strategies, accounts.values()),
             ("accounts", one.accounts, accounts.keys()),
         ):
-            for stranger in set(named).difference(known):
+            for stranger in sorted(set(named).difference(known)):
                 place = f"broker.channels[{number}].{name}"
                 yield Problem(file, 0, place, f"'{stranger}'", "one that accounts.yaml has")

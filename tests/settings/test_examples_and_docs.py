@@ -12,6 +12,7 @@ import pytest
 from rebalancer.core.policy import Policy
 from rebalancer.settings import load, load_service, locate
 from rebalancer.settings.accounts import AccountKeys, BoundsKeys, Schedule
+from rebalancer.settings.channels import ChannelKeys
 from rebalancer.settings.environment import variables
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
@@ -52,6 +53,7 @@ def _value(value: Any) -> str:
 _BUILT_IN: dict[tuple[str, ...], str] = {
     ("gateway", "port"): "-",
     ("gateway", "windows"): "IBKR's",
+    ("broker", "channels"): "-",
 }
 
 
@@ -102,6 +104,7 @@ _SHOWN = {
     "days": "`[mon, tue, wed, thu, fri]`",
     "WindowKeys.days": "every day",
     "login": "`false`",
+    "allow_http": "`false`",
 }
 
 
@@ -110,13 +113,23 @@ _SHOWN = {
     [
         ("settings.md", service_table()),
         ("settings.md", keys_table(WindowKeys)),
+        ("settings.md", keys_table(ChannelKeys)),
         ("accounts.md", keys_table(PolicyKeys, RAIL_KEYS)),
         ("accounts.md", keys_table(RailKeys)),
         ("accounts.md", keys_table(Schedule)),
         ("accounts.md", keys_table(BoundsKeys)),
         ("accounts.md", keys_table(Replacement)),
     ],
-    ids=["service", "windows", "policy", "rails", "schedule", "bounds", "replacement"],
+    ids=[
+        "service",
+        "windows",
+        "channels",
+        "policy",
+        "rails",
+        "schedule",
+        "bounds",
+        "replacement",
+    ],
 )
 def test_the_reference_has_the_table(file: str, table: str) -> None:
     assert table in (REFERENCE / file).read_text()

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -50,8 +51,12 @@ class Turn:
     kind: str = "text/event-stream; charset=utf-8"
 
 
+@dataclass(frozen=True)
 class Dialect:
     """A service: how it writes an item, and where one who comes back was."""
+
+    #: One who says nothing of where they were gets everything.
+    whole: bool = False
 
     def block(self, item: Item) -> bytes:
         lines = "".join(f"data: {line}\n" for line in item.text.split("\n"))
@@ -63,7 +68,9 @@ class Dialect:
 
     def missed(self, request: Request, items: Sequence[Item]) -> list[Item]:
         last = request.headers.get("last-event-id", "")
-        return _after(last, items) if last else []
+        if last:
+            return _after(last, items)
+        return list(items) if self.whole else []
 
 
 class Ably(Dialect):
@@ -84,7 +91,9 @@ class Ably(Dialect):
     def missed(self, request: Request, items: Sequence[Item]) -> list[Item]:
         if last := request.query.get("lastEvent"):
             return _after(last, items)
-        return list(items)[-int(request.query.get("rewind", "0")) :] * ("rewind" in request.query)
+        return list(items)[-int(request.query.get("rewind", "0")) :] * (
+            "rewind" in request.query
+        )
 
 
 class Ntfy(Dialect):
@@ -169,9 +178,10 @@ class SseServer:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _accept(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def _has_more_than(self, count: int) -> bool:
+        return len(self._items) > count
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -235,7 +245,7 @@ class SseServer:
                 await writer.drain()
                 return
             async with self._news:
-                await self._news.wait_for(lambda: len(self._items) > served)
+                await self._news.wait_for(partial(self._has_more_than, served))
                 sending = [item for item in self._items[served:] if item.topic == topic]
                 served = len(self._items)
 
