@@ -111,6 +111,7 @@ class _Listening:
         #: Why messages may be lost; to be told once there is a connection again.
         self._lost = ""
         self._failures = 0
+        self._connected_at: float | None = None
         self._down_since: float | None = None
         self._gap_told = 0.0
 
@@ -127,7 +128,7 @@ class _Listening:
     async def _once(self) -> float:
         """Listen to one connection to its end; the pause after it, in seconds."""
         reader = Reader()
-        began, wait = self._intake.clock(), 0.0
+        self._connected_at, wait = None, 0.0
         try:
             await self._listen(reader)
             reason = "the server ended the stream"
@@ -141,7 +142,7 @@ class _Listening:
         except PermanentError as error:
             await self._refused(str(error))
             return self._channel.pace.refused * (1 + self._channel.pace.jitter()) / 2
-        if self._intake.clock() - began >= LASTED:
+        if self._has_lasted():
             self._failures, self._down_since = 0, None
         await self._failed(reason)
         pause = moves.backoff(
@@ -151,6 +152,11 @@ class _Listening:
             jitter=self._channel.pace.jitter(),
         )
         return max(wait, min(reader.retry or 0.0, LONGEST_RETRY)) + pause
+
+    def _has_lasted(self) -> bool:
+        """Whether the connection that has ended was a good one."""
+        since = self._connected_at
+        return since is not None and self._intake.clock() - since >= LASTED
 
     async def _failed(self, reason: str) -> None:
         log.warning("%s: %s", self._channel.name, reason)
@@ -202,7 +208,7 @@ class _Listening:
                 await self._say_gap(self._lost, now)
             elif not place.id and not self._preset.resumes_by_time:
                 await self._say_no_id()
-        self._lost = ""
+        self._lost, self._connected_at = "", now
         self._place = dataclasses.replace(place, since=place.since or now, at=now)
         await self._keep()
         self._show(connected=True)

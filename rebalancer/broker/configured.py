@@ -66,7 +66,7 @@ def _channels(
         reached,
         keys.topic if keys.topic in followed else "",
         secret(keys.credential) if keys.credential else None,
-        keys.silence_seconds,
+        keys.silence,
         keys.keeps,
     )
     if keys.preset != "ably":

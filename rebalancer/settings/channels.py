@@ -39,6 +39,9 @@ URLS: Mapping[Preset, str] = {
 #: Seconds for which each keeps messages for those who come back. Ably says two minutes, ntfy
 #: keeps them twelve hours unless its owner says otherwise; others say nothing.
 KEEPS: Mapping[Preset, float] = {"ably": 120.0, "ntfy": 43_200.0, "generic": 3600.0}
+#: Seconds without a byte after which a stream is dead. It has to be noticed while what was
+#: published meanwhile is still kept; ntfy gives a sign of life every 45 seconds.
+SILENCE: Mapping[Preset, float] = {"ably": 60.0, "ntfy": 120.0, "generic": 120.0}
 
 
 def channel_url(item: Item) -> str:
@@ -109,10 +112,11 @@ class ChannelKeys:
         about="""Allows a URL without TLS that leaves this host: whoever is on the way may
             signal then.""",
     )
-    silence_seconds: float = key(
+    silence_seconds: float | None = key(
         seconds(3600),
-        default=120.0,
-        about="A stream that brings nothing for this long, not even a sign of life, is dead.",
+        default=None,
+        about="""A stream that brings nothing for this long, not even a sign of life, is dead.
+            Without this key 60 for ably, 120 for others.""",
     )
     keeps_seconds: float | None = key(
         seconds(2_592_000),
@@ -126,6 +130,11 @@ class ChannelKeys:
     def place(self) -> str:
         """The URL in force."""
         return self.url or URLS[self.preset]
+
+    @property
+    def silence(self) -> float:
+        """Seconds without a byte after which its stream is dead."""
+        return self.silence_seconds or SILENCE[self.preset]
 
     @property
     def keeps(self) -> float:
@@ -172,6 +181,9 @@ def _contradictions(item: Item, one: ChannelKeys) -> Iterator[Problem]:
         yield item.at("topic").problem(f"'{one.topic}'", f"no such key for {one.preset}")
     if one.preset == "ably" and not one.credential:
         yield item.under("credential").problem("no such key", "the name of a file with a key")
+    if one.silence >= one.keeps:
+        less = f"less than keeps_seconds ({one.keeps:g}), or what is dead is noticed too late"
+        yield item.at("silence_seconds").problem(f"{one.silence:g}", less)
 
 
 def _stays_here(host: str) -> bool:

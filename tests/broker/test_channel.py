@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import random
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -316,6 +317,21 @@ async def test_one_that_cannot_be_reached_is_told_once(
         await stage.queued(1)
         [alert] = await stage.told("alert")
         assert alert.data["title"] == "Channel c is not heard"
+
+
+async def test_one_that_never_answers_is_told(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rebalancer.broker.channel.TELL", 0.2)
+    monkeypatch.setattr("rebalancer.broker.channel.LASTED", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        endpoint = Endpoint("generic", f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+        audience = Audience(TRADED, lambda _account: "")
+        async with running(
+            redis, Channel("c", endpoint, audience, silence=0.1, pace=PACE)
+        ) as s:
+            [alert] = await s.told("alert")
+            assert alert.data["title"] == "Channel c is not heard"
 
 
 async def test_a_place_that_is_gone_is_said_and_left(

@@ -43,7 +43,7 @@ def test_ably_has_a_stream_for_each_strategy(etc: Etc) -> None:
     assert core.endpoint == Endpoint("ably", "https://main.realtime.ably.net/sse", "core")
     assert core.strategy == "core"
     assert core.credential == Path("/held/key")
-    assert (core.silence, core.keeps) == (120.0, 120.0)
+    assert (core.silence, core.keeps) == (60.0, 120.0)
     assert reached(core) == ["DU1000001", "DU1000002"]
     assert core.audience.why_not("DU1000003") == (
         "channel a/core may not signal account DU1000003"
@@ -101,6 +101,7 @@ GENERIC = "name: g, preset: generic, url: "
         (GENERIC + "'https://x/', strategies: [core, nobody]", "strategies: found 'nobody'"),
         (GENERIC + "'https://x/', accounts: DU9", "accounts: found 'DU9'; expected one that"),
         (GENERIC + "'https://x/', silence_seconds: 0", "silence_seconds: found '0'"),
+        (GENERIC + "'https://x/', keeps_seconds: 60", "found 120; expected less than keeps_"),
         (GENERIC + "'https://x/', key: k", "channels[0].key: found an unknown key"),
     ],
 )
