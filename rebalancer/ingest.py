@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
+from rebalancer.core import request
 from rebalancer.core.event import COMMANDS, Event, Priority
 from rebalancer.errors import PermanentError
 
@@ -39,7 +40,7 @@ def accept(
         source: Who says so, for the journal: ``cli``, ``schedule``, ``api`` …
         event_id: The sender's own id, so that its resends are recognised; made up if None.
         priority: ``normal`` or ``high``.
-        data: A JSON object passed on with the event.
+        data: A JSON object passed on with the event; for a rebalance see ``core.request``.
 
     Raises:
         PermanentError: The signal can never run; the text says what would be right.
@@ -56,6 +57,7 @@ def accept(
             f"beginning with a letter or digit"
         )
         raise PermanentError(msg)
+    request.check(data or {}, exec_command)
     return Event(
         event_id=event_id or uuid.uuid4().hex[:16],
         account_id=account_id,

@@ -84,8 +84,13 @@ class Channel:
 
     @property
     def name(self) -> str:
-        """Under which its signals are counted and its troubles told."""
+        """Under which its troubles are told, and its state shown."""
         return f"channel:{self.label}"
+
+    @property
+    def source(self) -> str:
+        """Under which its signals are counted, with those of other strategies' streams."""
+        return f"channel.{self.label.partition('/')[0]}"
 
     def about(self) -> str:
         """A few words for the status line."""
@@ -229,10 +234,10 @@ class _Listening:
                 )
             )
             self._gap_told = now
-        data = {"source": channel.name, "reason": reason, "since": self._place.at}
+        data = {"source": channel.source, "reason": reason, "since": self._place.at}
         await self._intake.insist(
             signals.turn_away(
-                "gap", channel.name, data, now=now, request=f"{channel.name}.{self._place.at}"
+                "gap", channel.source, data, now=now, request=f"{channel.name}.{self._place.at}"
             )
         )
 
@@ -271,12 +276,12 @@ class _Listening:
                 signal,
                 channel.audience,
                 now=intake.clock(),
-                source=channel.name,
+                source=channel.source,
                 event_id=name,
             )
             await intake.accept(*events)
         except PermanentError as error:
-            await intake.reject(channel.name, message.text, str(error), request=name)
+            await intake.reject(channel.source, message.text, str(error), request=name)
         self._step(message.resume)
         since = message.at or self._place.since
         self._place = dataclasses.replace(self._place, since=since, at=intake.clock())

@@ -28,6 +28,7 @@ import httpx
 from rebalancer import __version__
 from rebalancer.broker.channel_presets import Ask, LostPlaceError, PausedError
 from rebalancer.errors import PermanentError, RetryableError
+from rebalancer.logs import hide
 from rebalancer.settings.environment import one_line
 from rebalancer.settings.service import masked
 
@@ -98,6 +99,7 @@ def _authorization(credential: Path | None) -> dict[str, str]:
         raise PermanentError(f"credential {error}") from None
     if not secret.isascii() or not secret.isprintable():
         raise PermanentError(f"credential {credential}: not printable ASCII")
+    hide(secret)
     if ":" in secret:  # an Ably key is such a pair, too
         return {"authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
     return {"authorization": f"Bearer {secret}"}

@@ -117,7 +117,7 @@ def audience(settings: Settings) -> Audience:
 def schedules(accounts: Sequence[AccountSettings]) -> list[Schedule]:
     """The schedules of these accounts; one that stands there twice is one."""
     every = [
-        Schedule(account.account_id, one.exec_command, _rule(one))
+        Schedule(account.account_id, one.exec_command, _rule(one), one.data())
         for account in accounts
         for one in account.schedules
     ]

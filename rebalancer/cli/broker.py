@@ -18,5 +18,5 @@ def command(options: Options) -> None:
     from rebalancer.broker import start
 
     settings = options.settings()
-    logs.setup(settings.logging.level, settings.logging.format)
+    logs.setup(settings.logging.level, settings.logging.format, secrets=settings.secrets)
     start.main(settings, options.files())

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rebalancer.cli.output import moment, plain
+from rebalancer.cli.output import moment
+from rebalancer.core.plain import plain
 from rebalancer.queue.holds import described
 
 
@@ -43,6 +44,11 @@ def _planned(data: Mapping[str, Any]) -> str:
     return f"{count} orders, drift {before:.2%} -> {after:.2%}{refused}"
 
 
+def _converting(data: Mapping[str, Any]) -> str:
+    missing = f"{float(data['missing']):,.2f} {data['got']}"
+    return f"{data['trade']:+d} {data['pair']} at {data['price']}, as {missing} are missing"
+
+
 def _intents(data: Mapping[str, Any]) -> str:
     orders = [intent["order"] for intent in data["intents"]]
     return ", ".join(f"{o['action']} {o['quantity']} {o['symbol']}" for o in orders)
@@ -60,6 +66,8 @@ def _settled(data: Mapping[str, Any]) -> str:
 def _completed(data: Mapping[str, Any]) -> str:
     if data.get("command") != "rebalance":
         return str(data.get("command", ""))
+    if "nothing_due" in data:
+        return str(data["nothing_due"])
     before, reached = float(data["drift_before"]), float(data["drift_reached"])
     return f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.3%}"
 
@@ -94,12 +102,14 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queued": _queued,
     "rerun": _queued,
     "leased": _nothing_more,
+    "declined": lambda data: f"plan {data['plan']}",
     "unparked": _nothing_more,
     "released": _nothing_more,
     "parked": lambda data: f"behind {data['behind']}: one command of an account at a time",
     "merged": lambda data: f"into {data['into']}",
     "planned": _planned,
     "replanned": _planned,
+    "converting": _converting,
     "pass": lambda data: str(data["pass"]),
     "intents": _intents,
     "settled": _settled,

@@ -16,11 +16,13 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from rebalancer import sdnotify
+from rebalancer.core.rails import Check
 from rebalancer.errors import (
     GatewayUnavailableError,
     LeaseLostError,
@@ -31,13 +33,14 @@ from rebalancer.gateway.market import Contracts
 from rebalancer.logs import event_context
 from rebalancer.processor import ending, halting, upkeep
 from rebalancer.processor.ending import Conclusion, RetryPolicy
+from rebalancer.processor.figures import figures
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
 from rebalancer.processor.reconciling import Reconciler
 from rebalancer.processor.record import Ending, Recorder, end
 from rebalancer.processor.run import Deadlines, Portfolio, Run
 from rebalancer.processor.vigil import keep_vigil
-from rebalancer.queue import moves
+from rebalancer.queue import measures, moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.queue.values import Lease
 
@@ -254,15 +257,16 @@ class Processor:
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
+        flight = self._running.pop(task)
         self._slots.release()
         if not task.cancelled() and task.exception() is not None:
-            log.error("an event's end could not be recorded", exc_info=task.exception())
+            with _about(flight.lease):
+                log.error("an event's end could not be recorded", exc_info=task.exception())
 
     async def _carry_out(self, flight: _Flight) -> None:
         lease = flight.lease
         event = lease.event
-        with event_context(event.event_id, event.account_id):
+        with _about(lease):
             await self._others_of(event.account_id)
             log.info("%s of %s begins", event.exec_command, event.account_id)
             work = self._attempt(flight)
@@ -325,6 +329,17 @@ class Processor:
         over = Ending(flight.lease, flight.record, conclusion.outcome, tickets)
         move, keep = conclusion.move, flight.instructions.keep_records
         await end(self._queue, self._chain, over, move, keep=keep)
+        await self._measure(over, flight.run.tally.checks if flight.run is not None else ())
+
+    async def _measure(self, over: Ending, checks: Sequence[Check]) -> None:
+        """Add a run that is over to the figures, once: killed here, it is not in them."""
+        try:
+            samples = figures(over, checks)
+            await self._queue.run(measures.measure(samples, now=self.clock()))
+        except QueueError as error:
+            log.warning("a run is missing in the figures: %s", error)
+        except Exception:
+            log.exception("a run is missing in the figures")
 
     async def _insist(self, send: Callable[[], Awaitable[object]]) -> None:
         """Record an event's end, however long Redis takes to come back.
@@ -359,6 +374,11 @@ class Processor:
             _, late = await asyncio.wait(busy, timeout=self._limits.shutdown)
             for task in late:
                 await _ended(task)
+
+
+def _about(lease: Lease) -> AbstractContextManager[None]:
+    """Mark what is logged as about this run; its token names it in the history as well."""
+    return event_context(lease.event.event_id, lease.event.account_id, str(lease.token))
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

@@ -25,6 +25,7 @@ from rebalancer.core.reconcile import (
 from rebalancer.errors import DelayedError, GatewayError, GatewayUnavailableError, QueueError
 from rebalancer.gateway import reconcile
 from rebalancer.gateway.connection import Connection
+from rebalancer.logs import event_context
 from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
 
@@ -236,7 +237,8 @@ class Reconciler:
                 moves.hold(account_id, found, reason=reason, now=self._clock())
             )
             if news:
-                log.error("%s is held: %s", account_id, reason)
+                with event_context("", account_id):
+                    log.error("%s is held: %s", account_id, reason)
         if await self._queue.run(moves.held(account_id)):
             self._held.add(account_id)
         else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
+from functools import partial
 
 from rebalancer.errors import PermanentError
 from rebalancer.gateway.connection import Connection
@@ -14,6 +16,8 @@ from rebalancer.processor.run import Deadlines, Portfolio
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.reloading import Reloader
 from rebalancer.settings import Files, Settings
+from rebalancer.targets import resolve
+from rebalancer.targets.resolve import Fetcher
 
 
 def main(settings: Settings, files: Files) -> None:
@@ -24,10 +28,12 @@ def main(settings: Settings, files: Files) -> None:
 async def _serve(settings: Settings, files: Files) -> None:
     queue = AsyncQueue(settings.redis.url, timeout=settings.redis.timeout_seconds)
     async with queue:
-        processor = assemble(settings, queue)
+        # One for all settings that come: what URLs answered before is known by their ETags.
+        fetcher = Fetcher(os.environ)
+        processor = assemble(settings, queue, fetcher)
 
         async def adopt(fresh: Settings) -> None:
-            processor.adopt(_instructions(fresh))
+            processor.adopt(_instructions(fresh, fetcher))
 
         reloader = Reloader("processor", settings, files, queue, adopt)
         loop = asyncio.get_running_loop()
@@ -38,7 +44,7 @@ async def _serve(settings: Settings, files: Files) -> None:
             await processor.run()
 
 
-def assemble(settings: Settings, queue: AsyncQueue) -> Processor:
+def assemble(settings: Settings, queue: AsyncQueue, fetcher: Fetcher) -> Processor:
     """Put a processor together from the operator's settings."""
     connection = Connection(
         settings.gateway.host,
@@ -52,16 +58,16 @@ def assemble(settings: Settings, queue: AsyncQueue) -> Processor:
     return Processor(
         queue,
         connection,
-        _instructions(settings),
+        _instructions(settings, fetcher),
         worker=settings.worker,
         rules=_rules(settings),
         clock=time.time,
     )
 
 
-def _instructions(settings: Settings) -> Instructions:
+def _instructions(settings: Settings, fetcher: Fetcher) -> Instructions:
     return Instructions(
-        portfolio_of=lambda account_id: _portfolio(settings, account_id),
+        portfolio_of=lambda account_id: _portfolio(settings, account_id, fetcher),
         accounts=tuple(account.account_id for account in settings.traded()),
         retry=RetryPolicy(
             base_delay=settings.retry.retry_delay_seconds,
@@ -91,7 +97,7 @@ def _rules(settings: Settings) -> Rules:
     )
 
 
-def _portfolio(settings: Settings, account_id: str) -> Portfolio:
+def _portfolio(settings: Settings, account_id: str, fetcher: Fetcher) -> Portfolio:
     reason = settings.why_not_traded(account_id)
     if reason:
         raise PermanentError(reason)
@@ -100,7 +106,6 @@ def _portfolio(settings: Settings, account_id: str) -> Portfolio:
         account_id=account_id,
         mode=settings.trading_mode,
         policy=account.policy(),
-        target=account.target,
+        target=partial(resolve.target, account, fetcher),
         kin=tuple(a.account_id for a in settings.accounts.values() if a.type == account.type),
-        substitutes=account.substitutes,
     )

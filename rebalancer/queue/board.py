@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from rebalancer.queue import codec, keys
@@ -33,10 +34,39 @@ def daemons() -> Move[Mapping[str, Daemon]]:
     return command("HGETALL", keys.DAEMONS, parse=parse)
 
 
+def sweeps() -> Move[Mapping[str, float]]:
+    """When ``leases``, ``retry``, ``delayed`` and ``repair`` last ran, in Unix seconds.
+
+    Noted by the scripts themselves, whoever runs them; exact to the second.
+    """
+
+    def parse(reply: list[bytes]) -> Mapping[str, float]:
+        found: dict[str, float] = {}
+        for kind, raw in zip(reply[::2], reply[1::2], strict=True):
+            with suppress(ValueError):
+                found[kind.decode(errors="replace")] = float(raw)
+        return found
+
+    return command("HGETALL", keys.SWEEPS, parse=parse)
+
+
 def save_snapshot(account_id: str, snapshot: Mapping[str, Any], *, now: float) -> Move[None]:
     """Keep the account's latest picture, replacing the one before."""
     stored = codec.dumps({"saved_at": now, **snapshot})
     return command("HSET", keys.SNAPSHOTS, account_id, stored, parse=lambda _reply: None)
+
+
+def snapshots() -> Move[Mapping[str, Mapping[str, Any]]]:
+    """The latest picture of every account that has one; unreadable ones are left out."""
+
+    def parse(reply: list[bytes]) -> Mapping[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = {}
+        for key, raw in zip(reply[::2], reply[1::2], strict=True):
+            with suppress(ValueError):
+                found[key.decode(errors="replace")] = codec.loads(raw)
+        return found
+
+    return command("HGETALL", keys.SNAPSHOTS, parse=parse)
 
 
 def load_snapshot(account_id: str) -> Move[Mapping[str, Any] | None]:

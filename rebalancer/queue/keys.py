@@ -23,6 +23,9 @@ SNAPSHOTS = "rebalance_snapshots"
 APPROVALS = "rebalance_approvals"
 HISTORY = "rebalance_history"
 HISTORY_HEAD = "rebalance_history_head"
+SWEEPS = "rebalance_sweeps"
+COUNTS = "rebalance_counts"
+MEASURES = "rebalance_measures"
 #: Hash: "source outcome" -> how many signals.
 SIGNALS = "rebalance_signals"
 #: Hash: schedule -> Unix seconds up to which it has been seen.
@@ -69,3 +72,18 @@ def turnover(account_id: str) -> str:
 def trades(account_id: str) -> str:
     """Sorted set of the account's trades that later plans have to know of, by time."""
     return f"rebalance_trades:{account_id}"
+
+
+def idempotency(key: str) -> str:
+    """What a caller of the API was answered under an idempotency key."""
+    return f"rebalance_idempotency:{key}"
+
+
+def session(digest: str) -> str:
+    """A login to the API from a browser."""
+    return f"rebalance_session:{digest}"
+
+
+def failures(address: str) -> str:
+    """How many logins from an address have failed just now."""
+    return f"rebalance_failures:{address}"

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from rebalancer.core.windows import IBKR_WINDOWS, Window
 from rebalancer.settings.document import Item
-from rebalancer.settings.kinds import integer, key, one_of, seconds, section, text
+from rebalancer.settings.kinds import (
+    hours,
+    integer,
+    key,
+    one_of,
+    one_or_more,
+    seconds,
+    section,
+    text,
+)
 from rebalancer.settings.policy import PolicyKeys
 
 if TYPE_CHECKING:
     from rebalancer.settings.channels import ChannelKeys
+    from rebalancer.settings.notify import ServiceKeys
 
 TradingMode = Literal["paper", "live"]
+
+#: Addresses that only this machine can reach.
+LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
 
 #: Ports on which IBKR's programs listen for one mode, unless told otherwise: Gateway, TWS,
 #: and the usual container image's relay.
@@ -55,6 +69,13 @@ def broker_channels(item: Item) -> tuple[ChannelKeys, ...]:
     from rebalancer.settings.channels import channels  # noqa: PLC0415 - as its docstring says
 
     return channels(item)
+
+
+def notify_services(item: Item) -> tuple[ServiceKeys, ...]:
+    """What the file says about services, read by a module that only such files need."""
+    from rebalancer.settings.notify import services  # noqa: PLC0415 - as its docstring says
+
+    return services(item)
 
 
 def masked(url: str) -> str:
@@ -205,6 +226,72 @@ class Broker:
     )
 
 
+def loopback(item: Item) -> str:
+    """An address that only this machine can reach."""
+    value = text("an address of this machine alone: 127.0.0.1, ::1 or localhost")(item)
+    if value not in {"localhost", "::1"} and not LOOPBACK.fullmatch(value):
+        raise item.refuse(
+            "127.0.0.1, ::1 or localhost: from elsewhere, use an SSH tunnel or a reverse proxy "
+            "with TLS"
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The management API."""
+
+    host: str = key(
+        loopback, default="127.0.0.1", about="Where it listens: an address of this machine."
+    )
+    port: int = key(integer(1, 65535), default=8000, about="Its TCP port.")
+    auth: Literal["token", "off"] = key(
+        one_of("token", "off"),
+        default="token",
+        about="token asks for one; off lets everybody on this machine read, and nobody write.",
+    )
+    token_file: str = key(
+        text("a file name"),
+        default="",
+        about="""File that holds the operator's token. A bare name is looked for among systemd's
+            credentials, then beside rebalancer.yaml. Default: api_token.""",
+    )
+    read_token_file: str = key(
+        text("a file name"),
+        default="",
+        about="The same for a token that can only read. Default: api_read_token, if there.",
+    )
+    webhook_secret_file: str = key(
+        text("a file name"),
+        default="",
+        about="The same for the key that webhooks sign with. Default: webhook_secret.",
+    )
+    allowed_hosts: tuple[str, ...] = key(
+        one_or_more(text("a host name", pattern=r"[A-Za-z0-9.\-]{1,253}")),
+        default=(),
+        about="Names by which a reverse proxy is asked for it, beside this machine's own.",
+    )
+    session_hours: float = key(
+        hours(720), default=12.0, about="A login from a browser ends after this."
+    )
+    failures_per_minute: int = key(
+        integer(1, 1_000_000),
+        default=20,
+        about="After so many wrong tokens from an address, further ones are told to wait.",
+    )
+    heartbeat_seconds: float = key(
+        seconds(),
+        default=30.0,
+        about="A daemon that is silent for longer is not well; /health says so.",
+    )
+    sweep_seconds: float = key(
+        seconds(), default=120.0, about="The same for a sweep that has not run."
+    )
+    oldest_event_seconds: float = key(
+        seconds(), default=600.0, about="The same for an event that waits in the queue."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """What happens to an event that failed but may succeed later."""
@@ -230,6 +317,36 @@ class History:
         integer(0, 36_500),
         default=3650,
         about="Records older than this are forgotten; 0 keeps them for ever.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told what happens, and how soon."""
+
+    services: tuple[ServiceKeys, ...] = key(
+        notify_services, default=(), about="Where notices go; `none` if nowhere."
+    )
+    gather_seconds: float = key(
+        seconds(),
+        default=60.0,
+        about="Routine notices are gathered this long and told together.",
+    )
+    repeat_seconds: float = key(
+        seconds(),
+        default=600.0,
+        about="The same notice is not told again within this; then with how often it came.",
+    )
+    give_up_hours: float = key(
+        hours(720),
+        default=24.0,
+        about="A notice that no service took for this long is dropped, which is told.",
+    )
+    silence_seconds: float = key(
+        seconds(),
+        default=60.0,
+        about="""A program without a sign of life for this long is told about, and Redis without
+            an answer.""",
     )
 
 
@@ -260,10 +377,20 @@ class Service:
     gateway: Gateway = key(section(Gateway), default=Gateway())
     processor: Processor = key(section(Processor), default=Processor())
     broker: Broker = key(section(Broker), default=Broker())
+    api: Api = key(section(Api), default=Api())
     retry: Retry = key(section(Retry), default=Retry())
     history: History = key(section(History), default=History())
+    notify: Notify = key(section(Notify), default=Notify())
     logging: Logging = key(section(Logging), default=Logging())
     defaults: PolicyKeys = key(section(PolicyKeys), default=PolicyKeys())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be in no log."""
+        parts = urlsplit(self.redis.url)
+        inside = (value for name, value in parse_qsl(parts.query) if name == "password")
+        password = parts.password or next(inside, "")
+        return tuple(filter(None, {password, unquote(password)}))
 
     @property
     def worker(self) -> str:

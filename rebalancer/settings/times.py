@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rebalancer.core.sessions import Edge, Offset
 from rebalancer.settings.document import Item
+from rebalancer.settings.kinds import gather, one_of
 from rebalancer.settings.problems import Problem, did_you_mean
 
 #: Every calendar that exchange_calendars knows, under each of its names. Written out, because
@@ -27,6 +30,9 @@ _EDGES: Mapping[str, Edge] = {"after open": "open", "before close": "close"}
 _OFFSET = re.compile(r"(\d{1,3}) minutes? (after open|before close)", re.ASCII)
 #: Any moment will do to see whether an expression ever comes true.
 _SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def local_time(item: Item) -> time:
@@ -102,3 +108,22 @@ def contradictions(item: Item, schedule: Any) -> Iterator[Problem]:
             yield item.under("of").problem("no such key", "week, month, quarter or year")
         if "days" in there:
             yield there["days"].problem(f"it beside day: {schedule.day}", "one or the other")
+
+
+def time_zone(item: Item) -> ZoneInfo:
+    """An IANA time zone."""
+    expected = "a time zone such as America/New_York"
+    name = item.text(expected)
+    try:
+        return ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        close = did_you_mean(name, sorted(zoneinfo.available_timezones()))
+        raise item.refuse(expected + close) from None
+
+
+def weekdays(item: Item) -> frozenset[int]:
+    """A list of days; Monday is 0."""
+    days = gather(one_of(*_DAYS), item.elements(f"a list of {', '.join(_DAYS)}"))
+    if not days:
+        raise item.refuse("at least one day", found="an empty list")
+    return frozenset(_DAYS.index(day) for day in days)

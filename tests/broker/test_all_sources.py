@@ -116,7 +116,7 @@ async def test_killed_at_random_no_source_loses_or_doubles_a_signal(tmp_path: Pa
     scheduled = {name: times for name, times in told.items() if name not in expected}
     assert told - Counter(scheduled) == expected
     assert set(scheduled.values()) == {1}
-    assert counts["channel:c"]["rejected"] == bad
+    assert counts["channel.c"]["rejected"] == bad
     assert sum(counts["spool"].values()) == 30
     assert "hidden" not in broker.log
     assert "tk_secret" not in broker.log

@@ -80,7 +80,7 @@ async def asked(server: SseServer, count: int) -> None:
     await eventually(requests, lambda found: found >= count)
 
 
-async def counted(stage: Stage, wanted: dict[str, int], source: str = "channel:c") -> None:
+async def counted(stage: Stage, wanted: dict[str, int], source: str = "channel.c") -> None:
     await eventually(lambda: stage.counts(source), lambda found: found == wanted)
 
 
@@ -108,7 +108,7 @@ async def test_a_message_becomes_a_signal(redis: RedisServer, server: SseServer)
         [event] = [item.event for item in page.items]
         assert event is not None
         assert event.event_id.startswith("channel.")
-        assert (event.source, event.priority) == ("channel:c", "high")
+        assert (event.source, event.priority) == ("channel.c", "high")
         assert (await place(stage, lambda found: bool(found.id))).id == "1"
         daemons = await eventually(
             lambda: stage.queue.run(moves.daemons()), lambda d: "broker" in d
@@ -209,12 +209,12 @@ async def test_what_can_never_run_is_put_down_once(
         await stage.queued(1)
         [entry] = await stage.told("rejected")
         assert said in entry.data["reason"]
-        assert entry.data["source"] == "channel:c"
+        assert entry.data["source"] == "channel.c"
         assert len(entry.data["signal"]) <= 500
         server.drop()
         await asked(server, 2)
         await connected(server)
-        assert await stage.counts("channel:c") == {"accepted": 1, "rejected": 1}
+        assert await stage.counts("channel.c") == {"accepted": 1, "rejected": 1}
     assert server.requests[-1].headers["last-event-id"] == "0002"
 
 
@@ -246,7 +246,7 @@ async def test_garbage_comments_and_other_events_are_passed_over(
         await connected(server)
         await server.publish(*numbered(0, 1))
         await stage.queued(1)
-        assert await stage.counts("channel:c") == {"accepted": 1}
+        assert await stage.counts("channel.c") == {"accepted": 1}
 
 
 async def test_a_stream_that_falls_silent_is_connected_again(redis: RedisServer) -> None:
@@ -257,7 +257,7 @@ async def test_a_stream_that_falls_silent_is_connected_again(redis: RedisServer)
         await asked(server, 3)
         await server.publish(*numbered(0, 1))
         await stage.queued(1)
-        assert await stage.counts("channel:c") == {"accepted": 1}
+        assert await stage.counts("channel.c") == {"accepted": 1}
 
 
 @pytest.mark.parametrize("status", [204, 301, 401, 403, 404])
@@ -412,7 +412,7 @@ async def test_ably(redis: RedisServer, tmp_path: Path) -> None:
             await server.say(f"event: error\ndata: {json.dumps(expired)}\n\n".encode())
             alerts = await stage.told("alert", 2)
             assert "Ably says 40142: expired" in alerts[-1].data["text"]
-            assert await stage.counts("channel:c") == {"accepted": 2, "gap": 1}
+            assert await stage.counts("channel.c") == {"accepted": 2, "gap": 1}
     first, second, third = server.requests[:3]
     assert first.query == {"v": "1.2", "channels": "core"}
     assert second.query["lastEvent"] == "a:1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from rebalancer.broker.clock import Clock
 from rebalancer.broker.intake import Intake
 from rebalancer.broker.rules import EVERY_DAY, TradingDays, Weekly
 from rebalancer.broker.schedule import Schedule
+from rebalancer.core.event import Event
 from rebalancer.core.sessions import Offset
 from rebalancer.queue import moves, signals
 from tests.broker.stage import Stage, eventually, running
@@ -93,6 +95,25 @@ async def test_a_schedule_taken_over_at_a_reload_does_not_look_back(redis: Redis
             lambda d: "DU2" in d["broker"].info.get("next", {}),
         )
         assert await stage.queued(0) == []
+
+
+async def test_what_schedules_ask_for_at_once_is_all_asked_for(redis: RedisServer) -> None:
+    plain = minutes_ago(2)
+    asking = [replace(plain, data=data) for data in ({"mode": "buy-only"}, {"raise_cash": "9"})]
+    for _ in range(2):
+        async with running(redis, clock_of(*asking)) as stage:
+            await stage.queued(1)
+
+            async def asked(stage: Stage = stage) -> Event | None:
+                [item] = (await stage.queue.run(moves.list_events("queued"))).items
+                return item.event if isinstance(item.event, Event) else None
+
+            found = await eventually(asked, lambda event: bool(event and event.merged))
+        assert found is not None
+        assert found.merged == 1
+        assert found.data == {
+            "asks": {"buy-only": {"mode": "buy-only"}, "raise_cash": {"raise_cash": "9"}}
+        }
 
 
 async def test_a_restarted_broker_does_not_signal_again(redis: RedisServer) -> None:

@@ -158,12 +158,12 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     ),
     "what JSON has no words for": (
         "a.yaml",
-        b"{account_id: U1000001, exec_command: rebalance, data: {at: 2026-01-01}}",
+        b"{account_id: U1000001, exec_command: rebalance, data: {note: 2026-01-01}}",
         "cannot be written",
     ),
     "half a character": (
         "a.json",
-        rb'{"account_id": "U1000001", "exec_command": "rebalance", "data": {"\ud800": 1}}',
+        rb'{"account_id": "U1000001", "exec_command": "rebalance", "data": {"note": "\ud800"}}',
         "cannot be written",
     ),
 }

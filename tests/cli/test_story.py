@@ -80,6 +80,11 @@ ORDER = {"action": "BUY", "quantity": 5, "symbol": "SPY"}
             "broker: a.yaml:3: k: found 'x'",
         ),
         ("halted", {"orders": {"rb:1:1:SPY": "vacation"}}, "rb:1:1:SPY: vacation"),
+        (
+            "completed",
+            {"command": "rebalance", "nothing_due": "below threshold: SPY is off most"},
+            "below threshold: SPY is off most",
+        ),
     ],
 )
 def test_each_kind_has_its_words(kind: str, data: dict[str, Any], words: str) -> None:

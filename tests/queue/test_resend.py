@@ -16,11 +16,21 @@ from typing import Any
 import pytest
 
 from rebalancer.core.approval import Proposal
+from rebalancer.core.metrics import count
 from rebalancer.core.order import OrderReport
 from rebalancer.core.reconcile import Difference, Shown
 from rebalancer.errors import QueueUnavailableError
-from rebalancer.queue import approvals, journal, keys, moves, signals
-from rebalancer.queue.move import Move
+from rebalancer.queue import (
+    approvals,
+    door,
+    followers,
+    journal,
+    keys,
+    measures,
+    moves,
+    signals,
+)
+from rebalancer.queue.move import Move, command
 from rebalancer.queue.store import AsyncQueue, Queue
 from rebalancer.queue.values import Lease
 from tests.queue.lab import START, Lab, event, intent
@@ -184,9 +194,41 @@ def _approve(lab: Lab) -> Move[Any]:
     return approvals.approve("U1", "0123456789ab", by="me", now=START + 1)
 
 
+def _reject(lab: Lab) -> Move[Any]:
+    lease = _running(lab)
+    lab.run(approvals.propose(lease, _proposal(), {"lines": []}, now=START))
+    lab.run(moves.delay(lease, now=START, until=START + 60, reason="waits"))
+    return approvals.reject("U1", "0123456789ab", now=START + 1)
+
+
+def _claim(lab: Lab) -> Move[Any]:
+    lab.run(door.claim("other", "ab", now=START, keep=60))
+    return door.claim("key", "ab", now=START, keep=60)
+
+
+_SESSION = door.Session("reader", "t", START + 60)
+
+
 def _resume(lab: Lab) -> Move[Any]:
     lab.run(moves.halt("all", now=START, reason="r"))
     return moves.resume("all", now=START)
+
+
+def _following(lab: Lab) -> tuple[str, ...]:
+    lab.run(followers.follow("me", now=START))
+    lab.run(moves.note("kind", {}, now=START))
+    read = ("GROUP", "me", "reader", "STREAMS", keys.JOURNAL, ">")
+    given = lab.run(command("XREADGROUP", *read, parse=lambda reply: reply[0][1]))
+    return tuple(entry_id.decode() for entry_id, _ in given)
+
+
+def _acknowledge(lab: Lab) -> Move[Any]:
+    return followers.acknowledge("me", _following(lab))
+
+
+def _unfollow(lab: Lab) -> Move[Any]:
+    _following(lab)
+    return followers.unfollow("me")
 
 
 CASES: dict[str, Case] = {
@@ -220,9 +262,17 @@ CASES: dict[str, Case] = {
     "resume": _resume,
     "propose a plan": _propose,
     "approve a plan": _approve,
+    "reject a plan": _reject,
+    "claim a key": _claim,
+    "count a failed login": lambda _lab: door.strike("::1", now=START, window=60, limit=1),
+    "open a session": lambda _lab: door.open_session("d", _SESSION, now=START),
     "hold": _hold,
     "accept": _accept,
     "note": lambda _lab: moves.note("kind", {"a": 1}, now=START),
+    "follow the journal": lambda _lab: followers.follow("me", now=START),
+    "acknowledge": _acknowledge,
+    "unfollow": _unfollow,
+    "measure": lambda _lab: measures.measure([count("rebalancer_x", by=2)], now=START),
     "save a snapshot": lambda _lab: moves.save_snapshot("U1", {"a": 1}, now=START),
     "sign of life": lambda _lab: moves.heartbeat_daemon("d", {}, now=START),
 }

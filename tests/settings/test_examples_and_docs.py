@@ -11,12 +11,16 @@ import pytest
 
 from rebalancer.core.policy import Policy
 from rebalancer.settings import load, load_service, locate
-from rebalancer.settings.accounts import AccountKeys, BoundsKeys, Schedule
+from rebalancer.settings.accounts import AccountKeys, BoundsKeys
+from rebalancer.settings.asks import WhenKeys
 from rebalancer.settings.channels import ChannelKeys
 from rebalancer.settings.environment import variables
+from rebalancer.settings.notify import ServiceKeys
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
+from rebalancer.settings.schedules import Schedule
 from rebalancer.settings.service import Service
+from rebalancer.settings.sources import Api, Json
 from rebalancer.settings.targets import Replacement
 from rebalancer.settings.windows import WindowKeys
 
@@ -43,7 +47,7 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def _value(value: Any) -> str:
-    if value == "" or value is None:
+    if value in ("", (), None):
         return "-"
     if isinstance(value, float):
         return f"`{value:g}`"
@@ -98,13 +102,17 @@ def keys_table(kind: Any, but: tuple[str, ...] = ()) -> str:
 
 _SHOWN = {
     "enabled": "`true`",
+    "PolicyKeys.targets_sum": "`cash`",
+    "AccountKeys.targets_sum": "`cash`",
     "no_buy": "`false`",
     "no_sell": "`false`",
     "time_zone": "`America/New_York`",
     "days": "`[mon, tue, wed, thu, fri]`",
     "WindowKeys.days": "every day",
     "login": "`false`",
+    "percent": "`false`",
     "allow_http": "`false`",
+    "levels": "all",
 }
 
 
@@ -114,21 +122,29 @@ _SHOWN = {
         ("settings.md", service_table()),
         ("settings.md", keys_table(WindowKeys)),
         ("settings.md", keys_table(ChannelKeys)),
+        ("settings.md", keys_table(ServiceKeys)),
         ("accounts.md", keys_table(PolicyKeys, RAIL_KEYS)),
         ("accounts.md", keys_table(RailKeys)),
         ("accounts.md", keys_table(Schedule)),
+        ("accounts.md", keys_table(WhenKeys)),
         ("accounts.md", keys_table(BoundsKeys)),
         ("accounts.md", keys_table(Replacement)),
+        ("accounts.md", keys_table(Api)),
+        ("accounts.md", keys_table(Json)),
     ],
     ids=[
         "service",
         "windows",
         "channels",
+        "services",
         "policy",
         "rails",
         "schedule",
+        "when",
         "bounds",
         "replacement",
+        "api",
+        "json",
     ],
 )
 def test_the_reference_has_the_table(file: str, table: str) -> None:

@@ -9,7 +9,7 @@ import exchange_calendars
 import pytest
 
 from rebalancer.core.sessions import Offset
-from rebalancer.settings.accounts import EVERY_DAY, Schedule
+from rebalancer.settings.schedules import EVERY_DAY, Schedule
 from rebalancer.settings.times import CALENDARS
 from tests.settings.conftest import Etc
 

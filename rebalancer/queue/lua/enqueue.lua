@@ -48,6 +48,7 @@ end
 
 --@include event
 --@include edit
+--@include merge
 --@include lease
 --@include places
 --@include signal

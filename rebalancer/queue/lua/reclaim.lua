@@ -14,6 +14,7 @@
 --@include record
 --@include event
 --@include edit
+--@include merge
 --@include lease
 --@include places
 --@include signal
@@ -133,4 +134,4 @@ for _, raw in ipairs(redis.call('HKEYS', orphans)) do
   end
 end
 
-return report(more, next_at)
+return report('leases', more, next_at)

@@ -141,9 +141,12 @@ async def orders_of_others(stage: Arena) -> None:
 async def duplicate_order_id(stage: Arena) -> None:
     async with started(stage):
         await rebalanced(stage)
-    # The comparison at the start has shown which ids are taken, whatever was announced.
-    retries = await entries(stage, "retrying")
-    assert not any("Duplicate order id" in entry.data["error"] for entry in retries)
+    # The comparison at the start has shown which ids are taken, whatever was announced; unless
+    # the order that has the last one filled before it was seen. Then one attempt is refused.
+    retries = [
+        e for e in await entries(stage, "retrying") if "Duplicate order id" in e.data["error"]
+    ]
+    assert len(retries) <= 1
     assert on_target(stage, ONE, SPY=0.6, BND=0.4)
 
 
