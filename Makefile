@@ -14,16 +14,19 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean redis chromium
+.PHONY: help demo test test-system check bench lock wheelhouse clean redis host chromium
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Two accounts rebalanced by the real daemons on a simulated gateway.
 	@$(BIN)/rebalancer demo $(ARGS)
 
 test: $(DEV) redis chromium ## All tests.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-system: $(DEV) host ## Tests on hosts that are really booted; takes root.
+	@$(BIN)/python -m pytest tests/system $(ARGS)
 
 check: $(DEV) ## Format, lint, types, dependency rules, dead code.
 	$(BIN)/ruff format --check .
@@ -40,6 +43,9 @@ bench: $(DEV) redis ## Measure; the figures are explained in docs/reference/benc
 lock: $(DEV) ## Bring the locks up to date with pyproject.toml; UPGRADE=1 takes new versions.
 	$(BIN)/python packaging/lock.py $(if $(UPGRADE),--upgrade)
 
+wheelhouse: $(DEV) ## All a host needs to install it; ARGS="--python 3.13" for its Python.
+	@$(BIN)/python packaging/wheelhouse.py $(ARGS)
+
 clean: ## Remove everything that make has made.
 	rm -rf $(VENV) build dist .cache .hypothesis .import_linter_cache .mypy_cache \
 	    .pytest_cache .ruff_cache
@@ -50,6 +56,9 @@ redis:
 
 chromium:
 	@packaging/need-chromium.sh
+
+host:
+	@packaging/need-host.sh
 
 # The development lock holds everything the runtime lock does, so it serves both.
 $(DEV): $(LOCKS) pyproject.toml packaging/bootstrap.sh

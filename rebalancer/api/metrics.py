@@ -164,7 +164,7 @@ def _transitions(found: Look) -> Rows:
 def _signals(found: Look) -> Rows:
     for name, number in sorted(found.counts.items()):
         outcome, _, source = name.partition(" ")
-        if outcome in {"queued", "merged", "rerun", "rejected", "missed"} and source:
+        if outcome in {"queued", "merged", "rerun", "rejected", "missed", "gap"} and source:
             yield (source, outcome), number
 
 
@@ -266,7 +266,8 @@ STATE: tuple[State, ...] = (
     ),
     _state(
         "signals_total",
-        "Signals by source and what became of them: queued, merged, rerun, rejected, missed.",
+        "Signals by source and what became of them: queued, merged, rerun, rejected, missed; "
+        "gap: nobody knows whether there were any.",
         _signals,
         "source",
         "outcome",

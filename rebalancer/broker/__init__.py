@@ -2,9 +2,10 @@
 
 ::
 
-    clock.py  ─┐
-    spool.py  ─┼─▶ intake.py ─▶ enqueue      daemon.py runs the sources, start.py the process
-    …         ─┘
+    clock.py   ─┐
+    spool.py   ─┤
+    channel.py ─┼─▶ intake.py ─▶ enqueue     daemon.py runs the sources, start.py the process
+    …          ─┘
 
 A **source** is a frozen dataclass of plain values with
 
@@ -28,5 +29,7 @@ settings in ``configured.py``. Everything else is the same for all:
   their successors started.
 
 ``rebalancer.ingest`` makes events of messages, for every source alike. ``calendars.py`` knows
-when exchanges trade, ``rules.py`` and ``schedule.py`` what is due when.
+when exchanges trade, ``rules.py`` and ``schedule.py`` what is due when. A channel is made of
+``event_stream.py`` (bytes to blocks), ``channel_presets.py`` (what a service wants and means),
+``channel_messages.py`` (what is in a message) and ``channel_stream.py`` (the connection).
 """

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rebalancer.broker.calendars import Almanac
+from rebalancer.broker.channel import Channel
+from rebalancer.broker.channel_presets import Endpoint
 from rebalancer.broker.clock import Clock
 from rebalancer.broker.daemon import Source
 from rebalancer.broker.rules import Cron, Rule, TradingDays, Weekly
@@ -16,9 +20,14 @@ from rebalancer.ingest import Audience
 from rebalancer.settings import AccountSettings, Settings
 from rebalancer.settings import Schedule as ScheduleSettings
 
+if TYPE_CHECKING:
+    from rebalancer.settings.channels import ChannelKeys
 
-def sources(settings: Settings, almanac: Almanac, *, starting: bool) -> Sequence[Source]:
-    """Every source that the settings ask for."""
+
+def sources(
+    settings: Settings, almanac: Almanac, *, starting: bool, secret: Callable[[str], Path]
+) -> Sequence[Source]:
+    """Every source that the settings ask for; ``secret`` says where a credential's file is."""
     found: list[Source] = [
         Clock(
             tuple(schedules(settings.traded())),
@@ -31,7 +40,72 @@ def sources(settings: Settings, almanac: Almanac, *, starting: bool) -> Sequence
         directory = Path(settings.broker.spool_directory)
         keep = settings.broker.spool_keep_days * 86_400.0
         found.append(Spool(directory, audience(settings), keep))
+    found += channels(settings, secret)
     return found
+
+
+def channels(settings: Settings, secret: Callable[[str], Path]) -> list[Channel]:
+    """Every stream that the settings ask for."""
+    every = audience(settings)
+    return [
+        channel
+        for keys in settings.broker.channels
+        for channel in _channels(keys, every, secret)
+    ]
+
+
+def _channels(
+    keys: ChannelKeys, every: Audience, secret: Callable[[str], Path]
+) -> Iterator[Channel]:
+    """The streams of one entry: at Ably one for each strategy, else one."""
+    reached = _narrowed(every, keys)
+    followed = sorted(set(filter(None, reached.strategies.values())))
+    channel = Channel(
+        keys.name,
+        Endpoint(keys.preset, keys.place, keys.topic),
+        reached,
+        keys.topic if keys.topic in followed else "",
+        secret(keys.credential) if keys.credential else None,
+        keys.silence,
+        keys.keeps,
+    )
+    if keys.preset != "ably":
+        only = keys.strategies[0] if len(keys.strategies) == 1 else channel.strategy
+        yield replace(channel, strategy=only)
+        return
+    for strategy in followed:
+        # Who may publish there is decided channel by channel, so it may signal no other.
+        own = [account for account, name in reached.strategies.items() if name == strategy]
+        yield replace(
+            channel,
+            label=f"{keys.name}/{strategy}",
+            endpoint=Endpoint(keys.preset, keys.place, strategy),
+            audience=_only(reached, own, f"{keys.name}/{strategy}"),
+            strategy=strategy,
+        )
+
+
+def _narrowed(every: Audience, keys: ChannelKeys) -> Audience:
+    """Whom a channel may signal."""
+    if not keys.strategies and not keys.accounts:
+        return every
+    allowed = [
+        account
+        for account, strategy in every.strategies.items()
+        if strategy in keys.strategies or account in keys.accounts
+    ]
+    return _only(every, allowed, keys.name)
+
+
+def _only(every: Audience, accounts: Sequence[str], channel: str) -> Audience:
+    def why_not(account: str) -> str:
+        if reason := every.why_not(account):
+            return reason
+        allowed = account in accounts
+        return "" if allowed else f"channel {channel} may not signal account {account}"
+
+    kept = {one: name for one, name in every.strategies.items() if one in accounts}
+    return Audience(kept, why_not)
 
 
 def audience(settings: Settings) -> Audience:

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from rebalancer import sdnotify
+from rebalancer.broker.channel import Channel
 from rebalancer.broker.clock import Clock
 from rebalancer.broker.intake import Intake
 from rebalancer.broker.spool import Spool
@@ -24,7 +25,7 @@ from rebalancer.queue.store import AsyncQueue
 log = logging.getLogger("rebalancer.broker")
 
 #: Every kind of source; the package's docstring says what one has to be.
-Source = Clock | Spool
+Source = Clock | Spool | Channel
 
 #: Seconds before a source that failed is run again: at first, and at most.
 PAUSE = 1.0

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
-from rebalancer.cli import absence, findings
+from rebalancer.cli import absence, findings, streams
 from rebalancer.cli.findings import Finding
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit
 from rebalancer.core.windows import expected_down
+from rebalancer.errors import QueueError
+from rebalancer.queue import moves
+from rebalancer.queue.values import Daemon
 from rebalancer.settings import InvalidSettingsError
 
 _COLOUR = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -48,15 +52,19 @@ def _examine(options: Options) -> Iterator[Finding]:
     except InvalidSettingsError:
         yield Finding("fail", "config", "without it nothing else can be checked", "see above")
         return
+    daemons: Mapping[str, Daemon] = {}
     with options.queue(service) as queue:
         yield from findings.redis_server(queue, service.redis.shown, now())
         yield from findings.queue_state(queue, now())
+        with contextlib.suppress(QueueError):
+            daemons = queue.run(moves.daemons())
         folders = {"here": Path.cwd()}
         if folder := findings.where_redis_writes(queue, service):
             folders = {"redis": Path(folder)}
     yield from findings.disk(folders)
     yield from absence.windows(service.gateway.windows, now())
     if settings is not None:
+        yield from streams.channels(settings, options.files(), daemons, now())
         expected = expected_down(service.gateway.windows, now())
         yield from absence.softened(findings.gateway(settings, now()), expected)
 

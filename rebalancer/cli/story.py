@@ -130,6 +130,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "reconciled": _reconciled,
     "rejected": lambda data: f"from {data['source']}: {data['reason']}",
     "missed": lambda data: f"{data['schedule']}, due {moment(data['last'])}",
+    "gap": lambda data: f"{data['source']} since {moment(data['since'])}: {data['reason']}",
     "reloaded": _reloaded,
     "not_reloaded": lambda data: f"{data['program']}: {_problem(data['problems'][0])}",
     "held": _held,

@@ -236,6 +236,7 @@ TABLE: Mapping[str, Callable[[Mapping[str, Any]], Said] | None] = {
     # Whoever declined it knows; what follows is told by the event's removal.
     "declined": None,
     # Told by the alerts beside them.
+    "gap": None,
     "held": None,
     "proposed": None,
     "not_reloaded": None,

@@ -37,7 +37,7 @@ def daemons() -> Move[Mapping[str, Daemon]]:
 def sweeps() -> Move[Mapping[str, float]]:
     """When ``leases``, ``retry``, ``delayed`` and ``repair`` last ran, in Unix seconds.
 
-    Noted by the scripts themselves, whoever runs them; exact to the second.
+    Noted by the scripts themselves, whoever runs them; exact to ten seconds.
     """
 
     def parse(reply: list[bytes]) -> Mapping[str, float]:

@@ -30,6 +30,8 @@ MEASURES = "rebalance_measures"
 SIGNALS = "rebalance_signals"
 #: Hash: schedule -> Unix seconds up to which it has been seen.
 SCHEDULES = "rebalance_schedules"
+#: Hash: channel -> JSON: up to where it has been heard.
+CHANNELS = "rebalance_channels"
 
 
 def answer(request: str) -> str:

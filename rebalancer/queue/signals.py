@@ -13,7 +13,7 @@ from rebalancer.queue import codec, keys
 from rebalancer.queue.codec import stamp
 from rebalancer.queue.move import Move, command
 
-TurnedAway = Literal["rejected", "missed"]
+TurnedAway = Literal["rejected", "missed", "gap"]
 
 
 def turn_away(
@@ -30,7 +30,8 @@ def turn_away(
     """Put down and count what becomes no event.
 
     Args:
-        kind: ``rejected`` can never run; ``missed`` was due while no broker ran.
+        kind: ``rejected`` can never run; ``missed`` was due while no broker ran; ``gap``:
+            nobody knows whether there were signals.
         source: Who said it, as in ``Event.source``.
         data: What the journal shall tell.
         now: Unix seconds.
@@ -60,7 +61,7 @@ def begin_schedules(
 
 
 def counts() -> Move[Mapping[str, Mapping[str, int]]]:
-    """How many signals became what, by source: accepted, merged, rejected, missed."""
+    """How many signals became what, by source: accepted, merged, rejected, missed, gap."""
 
     def parse(reply: list[bytes]) -> Mapping[str, Mapping[str, int]]:
         found: dict[str, dict[str, int]] = {}

@@ -7,6 +7,7 @@
 ``environment.py``   variables over keys, secrets from files
 ``service.py``       the keys of rebalancer.yaml
 ``service_file.py``  rebalancer.yaml, read and completed
+``channels.py``      streams of messages that become signals
 ``windows.py``       when the gateway is expected to be away
 ``policy.py``        the keys that ``defaults`` and every account share
 ``symbols.py``       how instruments are spelled

@@ -90,7 +90,8 @@ def load(files: Files, environ: Mapping[str, str] | None = None) -> Settings:
         )
         for keys in listed.accounts
     }
-    if contradictions := _contradictions(root, resolved):
+    contradictions = _contradictions(root, resolved) + _strangers(service, files, resolved)
+    if contradictions:
         raise InvalidSettingsError(contradictions)
     settings = Settings(
         **{f.name: getattr(service, f.name) for f in dataclasses.fields(Service)},
@@ -98,6 +99,17 @@ def load(files: Files, environ: Mapping[str, str] | None = None) -> Settings:
     )
     warnings = (*_warnings(settings, files, root), *found.warnings)
     return dataclasses.replace(settings, warnings=warnings)
+
+
+def _strangers(
+    service: Service, files: Files, resolved: Mapping[str, AccountSettings]
+) -> list[Problem]:
+    if not service.broker.channels:
+        return []
+    from rebalancer.settings.channels import strangers  # noqa: PLC0415 - as its docstring says
+
+    followed = {one.account_id: one.strategy_name for one in resolved.values()}
+    return list(strangers(service.broker.channels, str(files.config), followed))
 
 
 def _replacement_sets(files: Files) -> Mapping[str, tuple[Replacement, ...]]:

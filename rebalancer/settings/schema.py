@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from rebalancer.core.policy import Bounds
 from rebalancer.core.windows import Window
 from rebalancer.settings.accounts import AccountsFile, BoundsKeys
+from rebalancer.settings.channels import ChannelKeys
 from rebalancer.settings.notify import NONE, ServiceKeys
 from rebalancer.settings.rails import Switch
 from rebalancer.settings.service import Service
@@ -44,7 +45,7 @@ _WEIGHT: Schema = {
 _SYMBOL = r"^(conid:[1-9][0-9]{0,9}|[A-Z0-9][A-Z0-9.\- ]{0,30}(@[A-Z0-9.]{1,20})?(/[A-Z]{3})?)$"
 
 #: What the classes name and import only when it is needed.
-_LATE = {"ServiceKeys": ServiceKeys}
+_LATE = {"ServiceKeys": ServiceKeys, "ChannelKeys": ChannelKeys}
 
 
 def _weights() -> Schema:
@@ -91,6 +92,9 @@ _SPECIAL: Mapping[Any, Any] = {
     Json: lambda: _alone("json", of_class(Json)),
     tuple[ServiceKeys, ...]: lambda: {
         "anyOf": [{"type": "array", "items": of_class(ServiceKeys)}, {"const": NONE}]
+    },
+    tuple[ChannelKeys, ...]: lambda: {
+        "anyOf": [{"type": "array", "items": of_class(ChannelKeys)}, {"const": NONE}]
     },
 }
 

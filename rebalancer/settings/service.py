@@ -23,6 +23,7 @@ from rebalancer.settings.kinds import (
 from rebalancer.settings.policy import PolicyKeys
 
 if TYPE_CHECKING:
+    from rebalancer.settings.channels import ChannelKeys
     from rebalancer.settings.notify import ServiceKeys
 
 TradingMode = Literal["paper", "live"]
@@ -61,6 +62,13 @@ def gateway_windows(item: Item) -> tuple[Window, ...]:
     from rebalancer.settings.windows import windows  # noqa: PLC0415 - as its docstring says
 
     return windows(item)
+
+
+def broker_channels(item: Item) -> tuple[ChannelKeys, ...]:
+    """What the file says about channels, read by a module that only such files need."""
+    from rebalancer.settings.channels import channels  # noqa: PLC0415 - as its docstring says
+
+    return channels(item)
 
 
 def notify_services(item: Item) -> tuple[ServiceKeys, ...]:
@@ -212,6 +220,9 @@ class Broker:
         integer(0, 36_500),
         default=30,
         about="Files in its done/ and rejected/ are removed after this; 0 keeps them for ever.",
+    )
+    channels: tuple[ChannelKeys, ...] = key(
+        broker_channels, default=(), about="Streams of messages that become signals."
     )
 
 

@@ -15,6 +15,7 @@ from rebalancer.queue.values import Entry
 from tests.broker.programs import BrokerProcess, Notified, started
 from tests.broker.stage import eventually
 from tests.support.redis_server import RedisServer
+from tests.support.sse_server import Item, serving
 
 pytestmark = pytest.mark.redis_server
 
@@ -111,6 +112,29 @@ async def test_files_with_mistakes_change_nothing(
     broker.write(TWO)
     broker.send(signal.SIGHUP)
     await accounts_scheduled(redis, {"DU1", "DU2"})
+
+
+async def test_sighup_begins_and_ends_a_channel(
+    broker: BrokerProcess, redis: RedisServer
+) -> None:
+    await accounts_scheduled(redis, {"DU1"})
+    async with serving() as server:
+
+        async def streams() -> int:
+            return server.open
+
+        entry = f"{{name: c, preset: generic, url: '{server.url}/'}}"
+        broker.write(ONE, f"broker: {{channels: [{entry}]}}\n")
+        broker.send(signal.SIGHUP)
+        await eventually(streams, lambda found: found == 1)
+        message = '{"exec": "rebalance", "account_id": "DU1"}'
+        await server.publish(Item("1", message))
+        [queued] = await told(redis, "queued")
+        assert queued.account_id == "DU1"
+        broker.write(ONE, "broker: {channels: none}\n")
+        broker.send(signal.SIGHUP)
+        await eventually(streams, lambda found: found == 0)
+    assert broker.alive
 
 
 async def test_sighup_while_redis_is_away(

@@ -13,6 +13,7 @@ from rebalancer.core.policy import Policy
 from rebalancer.settings import load, load_service, locate
 from rebalancer.settings.accounts import AccountKeys, BoundsKeys
 from rebalancer.settings.asks import WhenKeys
+from rebalancer.settings.channels import ChannelKeys
 from rebalancer.settings.environment import variables
 from rebalancer.settings.notify import ServiceKeys
 from rebalancer.settings.policy import KEYS, PolicyKeys
@@ -56,6 +57,7 @@ def _value(value: Any) -> str:
 _BUILT_IN: dict[tuple[str, ...], str] = {
     ("gateway", "port"): "-",
     ("gateway", "windows"): "IBKR's",
+    ("broker", "channels"): "-",
 }
 
 
@@ -119,6 +121,7 @@ _SHOWN = {
     [
         ("settings.md", service_table()),
         ("settings.md", keys_table(WindowKeys)),
+        ("settings.md", keys_table(ChannelKeys)),
         ("settings.md", keys_table(ServiceKeys)),
         ("accounts.md", keys_table(PolicyKeys, RAIL_KEYS)),
         ("accounts.md", keys_table(RailKeys)),
@@ -132,6 +135,7 @@ _SHOWN = {
     ids=[
         "service",
         "windows",
+        "channels",
         "services",
         "policy",
         "rails",

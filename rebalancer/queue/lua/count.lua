@@ -13,7 +13,8 @@ if #page == 0 then
   return 0
 end
 local found = {}
-local of_sources = {queued = true, merged = true, rerun = true, rejected = true, missed = true}
+local of_sources = {queued = true, merged = true, rerun = true, rejected = true, missed = true,
+  gap = true}
 local function more(name)
   found[name] = (found[name] or 0) + 1
 end

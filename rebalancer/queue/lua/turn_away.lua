@@ -1,8 +1,9 @@
--- Put down a signal that becomes no event, and count it: one that was rejected or missed.
+-- Put down a signal that becomes no event, and count it: one that was rejected or missed, or a gap
+-- in which nobody knows whether there were any.
 --
 -- KEYS[1]      string  answer to this request
 -- ARGV[1]      number  now, Unix seconds
--- ARGV[2]      string  rejected | missed
+-- ARGV[2]      string  rejected | missed | gap
 -- ARGV[3]      string  its source, under which it is counted
 -- ARGV[4]      string  account id, or ''
 -- ARGV[5]      string  data for the journal, a JSON object

@@ -13,9 +13,10 @@ local function mended(what, why)
 end
 
 -- report(kind, more, next_at) -> the reply. One that says "nothing" needs no remembering. When
--- a sweep last ran is noted, to the second, so that one whose timer died is missed.
+-- a sweep last ran is noted, to ten seconds (each note is a write to disk), so that one whose
+-- timer died is missed.
 local function report(kind, more, next_at)
-  if math.abs(now - (tonumber(redis.call('HGET', sweeps, kind) or nil) or 0)) >= 1 then
+  if math.abs(now - (tonumber(redis.call('HGET', sweeps, kind) or nil) or 0)) >= 10 then
     redis.call('HSET', sweeps, kind, now)
   end
   local text = '{"moved":[' .. table.concat(moved, ',') .. '],"more":' .. tostring(more)
