@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system check bench lock wheelhouse clean redis host
+.PHONY: help demo test test-system check bench lock wheelhouse clean redis host chromium
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ help: ## Say what can be made.
 demo: $(RUNTIME) ## Two accounts rebalanced by the real daemons on a simulated gateway.
 	@$(BIN)/rebalancer demo $(ARGS)
 
-test: $(DEV) redis ## All tests.
+test: $(DEV) redis chromium ## All tests.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-system: $(DEV) host ## Tests on hosts that are really booted; takes root.
@@ -53,6 +53,9 @@ clean: ## Remove everything that make has made.
 
 redis:
 	@packaging/need-redis.sh
+
+chromium:
+	@packaging/need-chromium.sh
 
 host:
 	@packaging/need-host.sh

@@ -14,16 +14,21 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
-_MISSING = "no redis-server on PATH; install it with: apt-get install redis-server"
+#: Marker -> what is not on PATH without which such a test cannot run.
+_NEEDED = {"redis_server": "redis-server", "chromium": "chromium"}
+_MISSING = {
+    marker: f"no {program} on PATH; install it with: apt-get install {program}"
+    for marker, program in _NEEDED.items()
+    if not shutil.which(program)
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs a redis-server where there is none; the summary says so."""
-    if shutil.which("redis-server"):
-        return
+    """Leave out what needs a program that is not here; the summary says so."""
     for item in items:
-        if item.get_closest_marker("redis_server"):
-            item.add_marker(pytest.mark.skip(reason=_MISSING))
+        for marker, why in _MISSING.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -31,10 +36,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     """Say in one line, after everything else, how much was not run and what would run it."""
     yield
     skipped = terminalreporter.stats.get("skipped", [])
-    left_out = [report for report in skipped if _MISSING in str(report.longrepr)]
-    if left_out:
-        line = f"NOT RUN: {len(left_out)} tests: {_MISSING}"
-        terminalreporter.write_line(line, yellow=True, bold=True)
+    for why in _MISSING.values():
+        left_out = [report for report in skipped if why in str(report.longrepr)]
+        if left_out:
+            line = f"NOT RUN: {len(left_out)} tests: {why}"
+            terminalreporter.write_line(line, yellow=True, bold=True)
 
 
 @pytest.fixture(autouse=True)

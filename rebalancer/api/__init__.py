@@ -15,7 +15,9 @@ It reads Redis and enqueues; it never talks to a gateway.
 ``follower.py``     one reader of the journal for all who watch it
 
 One file per resource: ``health``, ``session``, ``queue``, ``deadletter``, ``accounts``,
-``runs``, ``halts``, ``config``, ``stream``, ``webhooks``, ``scrape``, ``docs``. What
-the command line shows as well: ``standing.py`` puts an account's state together,
+``runs``, ``halts``, ``holds``, ``config``, ``stream``, ``webhooks``, ``scrape``, ``docs``,
+``page``. What the command line shows as well: ``standing.py`` puts an account's state together,
 ``condition.py`` looks how everything is, ``metrics.py`` makes the figures for ``scrape``.
+
+The page's parts stand in ``static/page``; ``main.js`` is the first, and nothing builds them.
 """

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 from flask import g
 from pydantic import Field
 
+from rebalancer.api import holds
 from rebalancer.api.asks import Asks
 from rebalancer.api.context import account, context, now, read, write
+from rebalancer.api.holds import HoldShown
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.queue import Accepted, signal
 from rebalancer.api.routes import Answer, Asked, Resource, Told
@@ -23,7 +25,6 @@ from rebalancer.queue.approvals import Pending
 resource = Resource("accounts", "Accounts, their plans and their targets.")
 
 PlanHash = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
-Words = Annotated[str, Field(max_length=500)]
 
 
 class StandingShown(Told):
@@ -85,14 +86,6 @@ class Proposals(Told):
     items: list[ProposalShown]
 
 
-class HoldShown(Told):
-    """Why an account is held: what the gateway shows and nothing here explains."""
-
-    reason: str
-    at: float
-    differences: list[dict[str, Any]]
-
-
 class AccountShown(Told):
     """Everything about one account."""
 
@@ -106,6 +99,12 @@ class AccountShown(Told):
     last_run: RunSummary | None
     #: When it is signalled by itself.
     schedule: list[dict[str, Any]]
+    #: Whether each of its plans waits for a person.
+    approval: Literal["none", "required"]
+    #: How far from its target weight a symbol is left alone, as a fraction of 1.
+    drift_band: str
+    #: Symbols with a band of their own.
+    drift_bands: dict[str, str]
 
 
 class Rebalance(Asked):
@@ -143,21 +142,6 @@ class Decided(Told):
     status: Literal["approved", "rejected"]
 
 
-class Accepting(Asked):
-    """Why a held account may go on; goes to the journal."""
-
-    reason: Words = ""
-
-
-class Released(Told):
-    """What held an account."""
-
-    account_id: str
-    #: False: it was not held.
-    accepted: bool
-    hold: HoldShown | None
-
-
 @resource.route("GET", "/accounts", {200: Accounts})
 def accounts() -> Accounts:
     """List the accounts: whether they are traded, held or halted, and what they are worth."""
@@ -180,16 +164,24 @@ def _standings(account_ids: Iterable[str]) -> list[StandingShown]:
 def one(account_id: str) -> AccountShown:
     """Show everything about one account."""
     known = account(account_id)
+    policy = known.policy()
     held = read(moves.held(account_id))
     waiting = read(approvals.pending()).get(account_id)
     return AccountShown(
         standing=_standings([account_id])[0],
         snapshot=_mapping(read(moves.load_snapshot(account_id))),
         target=_target(account_id),
-        hold=None if held is None else HoldShown.model_validate(plain(held)),
+        hold=holds.shown(held),
         proposal=None if waiting is None else _proposal(waiting),
         last_run=next(iter(latest(account_id, limit=1).items), None),
         schedule=[plain(schedule) for schedule in known.schedules],
+        approval=policy.approval,
+        drift_band=plain(policy.drift_band),
+        drift_bands={
+            symbol: plain(bounds.drift_band)
+            for symbol, bounds in policy.bounds.items()
+            if bounds.drift_band is not None
+        },
     )
 
 
@@ -319,18 +311,3 @@ def _decided(account_id: str, plan_hash: str, found: approvals.Answered) -> Deci
     return Decided.model_validate(
         {"account_id": account_id, "plan_hash": plan_hash, "status": found.status}
     )
-
-
-@resource.route(
-    "POST",
-    "/accounts/{account_id}/accept",
-    {200: Released},
-    body=Accepting,
-    problems=("not-found",),
-)
-def accept_hold(account_id: str, body: Accepting) -> Released:
-    """Accept the differences that hold an account: it trades again, they hold it no more."""
-    known = account(account_id).account_id
-    lifted = write(moves.accept(known, reason=body.reason, now=now()))
-    hold = None if lifted is None else HoldShown.model_validate(plain(lifted))
-    return Released(account_id=account_id, accepted=lifted is not None, hold=hold)

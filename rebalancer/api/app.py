@@ -19,6 +19,8 @@ from rebalancer.api import (
     guard,
     halts,
     health,
+    holds,
+    page,
     queue,
     runs,
     scrape,
@@ -49,12 +51,14 @@ RESOURCES = [
     deadletter.resource,
     accounts.resource,
     runs.resource,
+    holds.resource,
     halts.resource,
     stream.resource,
     webhooks.resource,
     config.resource,
     scrape.resource,
     docs.resource,
+    page.resource,
 ]
 
 

@@ -45,6 +45,9 @@ class RunSummary(Told):
     drift_after: str | None
     status: str
     reason: str
+    #: What the account was worth in the end, or else before; null if it was not looked at.
+    net_liquidation: str | None
+    currency: str | None
 
 
 class Runs(Told):

@@ -86,6 +86,9 @@ class Summary:
     drift_after: str | None
     status: str
     reason: str
+    #: What the account was worth in the end, or else before; in ``currency``.
+    net_liquidation: str | None = None
+    currency: str | None = None
 
 
 def summary(link: Link) -> Summary:
@@ -97,6 +100,7 @@ def summary(link: Link) -> Summary:
         return Summary(*filed, "?", "?", 0, 0, 0, {}, None, None, "unreadable", unreadable)
     event, outcome = record["event"], record["outcome"]
     orders = all_orders(record)
+    seen = record["after"] or record["snapshot"] or {}
     return Summary(
         seq=link.seq,
         at=record["at"],
@@ -112,6 +116,8 @@ def summary(link: Link) -> Summary:
         drift_after=record["drift"]["after"],
         status=outcome["status"],
         reason=outcome["reason"],
+        net_liquidation=seen.get("net_liquidation"),
+        currency=seen.get("currency"),
     )
 
 

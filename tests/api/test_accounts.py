@@ -34,6 +34,7 @@ def test_one_account_is_shown_whole(api: Api) -> None:
     assert shown["target"]["weights"] == {"SPY": "0.6", "BND": "0.4"}
     assert (shown["hold"], shown["proposal"], shown["snapshot"]) == (None, None, None)
     assert len(shown["schedule"]) == 1
+    assert (shown["approval"], shown["drift_band"], shown["drift_bands"]) == ("none", "0", {})
     lacking = api.reader.get("/accounts/DU1000002/target").json()
     assert lacking["weights"] is None
     assert "accounts.yaml" in lacking["lacks"]
@@ -89,6 +90,8 @@ def test_a_hold_is_accepted_and_not_resumed(api: Api) -> None:
     held = api.reader.get(f"/accounts/{ACCOUNT}").json()
     assert held["standing"]["stopped"] == "held"
     assert held["hold"]["differences"][0]["kind"] == "unknown"
+    [sides] = held["hold"]["sides"]
+    assert (sides["kind"], sides["ours"]) == ("unknown", "nothing")
     released = api.operator.post(f"/accounts/{ACCOUNT}/accept", json={"reason": "mine"}).json()
     assert (released["accepted"], released["hold"]["reason"]) == (True, "unexplained")
     again = api.operator.post(f"/accounts/{ACCOUNT}/accept").json()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,3 +151,23 @@ def test_what_is_mounted_beside_is_not_open_by_oversight(
     with _get(client, "/static/docs.css") as style:
         assert style.status_code == 200
     assert _get(client, "/nowhere").status_code == 404
+
+
+def test_the_page_is_whole_without_a_token_and_holds_nothing(
+    settings: Settings, queue: Queue
+) -> None:
+    client = _client(settings, Api())
+    page = _get(client, "/")
+    html = page.get_data(as_text=True)
+    assert page.status_code == 200
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert re.findall(r"<script[^>]*>[^<]", html) == []
+    assert not re.search(r"<style|style=|\son\w+=", html)
+    assert "DU1000001" not in html
+    parts = set(re.findall(r'(?:src|href)="([^"]*)"', html))
+    assert len(parts) > 15
+    for part in parts:
+        with _get(client, part) as found:
+            assert found.status_code == 200, part
+            imported = re.findall(r'from "\./([^"]*)"', found.get_data(as_text=True))
+            assert {f"/static/page/{name}" for name in imported} <= parts

@@ -84,6 +84,7 @@ async def test_previewed_agreed_to_and_traded(api: Api, system: System) -> None:
         newest = runs["items"][0]
         assert (newest["event_id"], newest["status"]) == (event_id, "completed")
         assert newest["orders"] == newest["filled"] == 3
+        assert (newest["currency"], float(newest["net_liquidation"]) > 0) == ("USD", True)
         story = (await client.get(f"/runs/{event_id}")).json()
         assert [record["outcome"]["status"] for record in story["records"]][-1] == "completed"
         assert {"queued", "leased", "completed"} <= {e["kind"] for e in story["journal"]}
