@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
+from rebalancer.api.standing import Standing, standing
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
 from rebalancer.errors import PermanentError
 from rebalancer.queue import holds, moves
 
 if TYPE_CHECKING:
-    from rebalancer.queue.store import Queue
-    from rebalancer.queue.values import Halt, Hold
+    from rebalancer.queue.values import Hold
     from rebalancer.settings import AccountSettings, Settings
 
 
 @click.group()
 def command() -> None:
     """See how accounts stand; let a held one trade again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An account as configured, and as last seen."""
-
-    account_id: str
-    type: str
-    enabled: bool
-    traded: bool
-    #: Why it is not traded; '' if it is.
-    why_not: str
-    strategy: str
-    #: ``held``, ``halted`` or ''.
-    stopped: str
-    #: Why its orders are stopped.
-    reason: str
-    #: Of the latest picture: Unix seconds, and what it showed as text; ``None`` without one.
-    seen_at: float | None
-    currency: str | None
-    net_liquidation: str | None
-    drift: str | None
 
 
 @command.command("list")
@@ -54,15 +31,18 @@ def list_accounts(options: Options, *, as_json: bool) -> None:
     settings = options.settings()
     with options.queue(settings) as queue:
         halts = queue.run(moves.halts())
-        found = [_standing(a, settings, halts, queue) for a in settings.accounts.values()]
+        found = [
+            standing(a, settings, halts, queue.run(moves.load_snapshot(a.account_id)))
+            for a in settings.accounts.values()
+        ]
     if as_json:
         emit(found)
         return
     columns = ("account", "type", "enabled", "traded", "strategy", "stopped", ">seen")
-    rows = (_row(standing, now()) for standing in found)
+    rows = (_row(each, now()) for each in found)
     table("", (*columns, ">NetLiquidation", ">drift"), rows)
-    for standing in found:
-        for line in _stopped(standing):
+    for each in found:
+        for line in _stopped(each):
             click.echo(line)
 
 
@@ -74,14 +54,14 @@ def show(options: Options, *, account: str, as_json: bool) -> None:
     """Show ACCOUNT and, if it is held, both sides of each difference."""
     settings = options.settings()
     with options.queue(settings) as queue:
-        standing = _standing(
-            _known(settings, account), settings, queue.run(moves.halts()), queue
-        )
+        picture = queue.run(moves.load_snapshot(account))
+        halts = queue.run(moves.halts())
+        found = standing(_known(settings, account), settings, halts, picture)
         held = queue.run(moves.held(account))
     if as_json:
-        emit({"account": standing, "hold": held})
+        emit({"account": found, "hold": held})
         return
-    for line in _described(standing):
+    for line in _described(found):
         click.echo(line)
     if held is not None:
         _show_hold(held)
@@ -115,47 +95,17 @@ def _known(settings: Settings, account_id: str) -> AccountSettings:
     return settings.accounts[account_id]
 
 
-def _standing(
-    account: AccountSettings, settings: Settings, halts: Mapping[str, Halt], queue: Queue
-) -> Standing:
-    account_id = account.account_id
-    why_not = settings.why_not_traded(account_id)
-    stops = {
-        scope: halts[scope]
-        for scope in (f"hold:{account_id}", f"account:{account_id}", "all")
-        if scope in halts
-    }
-    first = next(iter(stops.values()), None)
-    held = f"hold:{account_id}" in stops
-    picture = queue.run(moves.load_snapshot(account_id))
-    seen: Mapping[str, Any] = picture or {}
-    return Standing(
-        account_id=account_id,
-        type=account.type,
-        enabled=account.enabled,
-        traded=not why_not,
-        why_not=why_not,
-        strategy=account.strategy_name,
-        stopped="held" if held else "halted" if stops else "",
-        reason=first.reason if first else "",
-        seen_at=seen.get("saved_at"),
-        currency=seen.get("currency"),
-        net_liquidation=seen.get("net_liquidation"),
-        drift=(seen.get("plan") or {}).get("drift_before"),
-    )
-
-
-def _row(standing: Standing, at: float) -> tuple[str, ...]:
-    worth, drift = standing.net_liquidation, standing.drift
+def _row(found: Standing, at: float) -> tuple[str, ...]:
+    worth, drift = found.net_liquidation, found.drift
     return (
-        standing.account_id,
-        standing.type,
-        "yes" if standing.enabled else "no",
-        "yes" if standing.traded else "no",
-        standing.strategy or "-",
-        standing.stopped.upper() or "-",
-        "never" if standing.seen_at is None else _age(at - standing.seen_at),
-        "-" if worth is None else f"{float(worth):,.2f} {standing.currency}",
+        found.account_id,
+        found.type,
+        "yes" if found.enabled else "no",
+        "yes" if found.traded else "no",
+        found.strategy or "-",
+        found.stopped.upper() or "-",
+        "never" if found.seen_at is None else _age(at - found.seen_at),
+        "-" if worth is None else f"{float(worth):,.2f} {found.currency}",
         "-" if drift is None else f"{float(drift):.2%}",
     )
 
@@ -167,26 +117,26 @@ def _age(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def _stopped(standing: Standing) -> Iterator[str]:
-    if standing.stopped == "held":
+def _stopped(found: Standing) -> Iterator[str]:
+    if found.stopped == "held":
         yield (
-            f"{standing.account_id} is held: {standing.reason}; "
-            f"look: rebalancer accounts show {standing.account_id}"
+            f"{found.account_id} is held: {found.reason}; "
+            f"look: rebalancer accounts show {found.account_id}"
         )
-    elif standing.stopped:
-        yield f"{standing.account_id} is halted: {standing.reason}"
+    elif found.stopped:
+        yield f"{found.account_id} is halted: {found.reason}"
 
 
-def _described(standing: Standing) -> Iterator[str]:
-    strategy = f", strategy {standing.strategy}" if standing.strategy else ""
-    yield f"{standing.account_id}  {standing.type}{strategy}"
-    yield f"traded    {f'no: {standing.why_not}' if standing.why_not else 'yes'}"
-    if standing.stopped:
-        yield f"{standing.stopped.upper():<9} {standing.reason}"
-    if standing.seen_at is not None:
-        worth = f"{float(standing.net_liquidation or 0):,.2f} {standing.currency}"
-        drift = "" if standing.drift is None else f", drift {float(standing.drift):.3%}"
-        yield f"seen      {moment(standing.seen_at)}: {worth}{drift}"
+def _described(found: Standing) -> Iterator[str]:
+    strategy = f", strategy {found.strategy}" if found.strategy else ""
+    yield f"{found.account_id}  {found.type}{strategy}"
+    yield f"traded    {f'no: {found.why_not}' if found.why_not else 'yes'}"
+    if found.stopped:
+        yield f"{found.stopped.upper():<9} {found.reason}"
+    if found.seen_at is not None:
+        worth = f"{float(found.net_liquidation or 0):,.2f} {found.currency}"
+        drift = "" if found.drift is None else f", drift {float(found.drift):.3%}"
+        yield f"seen      {moment(found.seen_at)}: {worth}{drift}"
 
 
 def _show_hold(held: Hold) -> None:

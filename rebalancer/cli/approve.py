@@ -11,7 +11,7 @@ from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
 from rebalancer.cli.preview import show
 from rebalancer.errors import PermanentError
-from rebalancer.queue import approvals, moves
+from rebalancer.queue import approvals
 
 
 @click.command()
@@ -53,11 +53,7 @@ def command(
             click.echo(_state(found))
             return
         if reject:
-            if found.proposal.plan_hash != plan_hash:
-                raise _other(account, plan_hash, found.proposal.plan_hash)
-            queue.run(moves.remove(found.proposal.event_id, now=now()))
-            queue.run(approvals.withdraw(account))
-            said = approvals.Answered("rejected", plan_hash)
+            said = queue.run(approvals.reject(account, plan_hash, now=now()))
         else:
             name = by or getpass.getuser()
             said = queue.run(approvals.approve(account, plan_hash, by=name, now=now()))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
 import click
 
 from rebalancer.cli.options import Options, json_option
-from rebalancer.cli.output import emit, plain
-from rebalancer.settings import AccountSettings, InvalidSettingsError, Settings
+from rebalancer.cli.output import emit
+from rebalancer.settings import InvalidSettingsError
 
 
 @click.group()
@@ -52,40 +49,12 @@ def check(options: Options, *, as_json: bool) -> int:
 @click.pass_obj
 def show(options: Options, *, as_json: bool) -> None:
     """Print the settings in force: defaults, files and environment together, no secrets."""
-    shown = _shown(options.settings())
+    from rebalancer.settings.shown import shown
+
+    in_force = shown(options.settings())
     if as_json:
-        emit(shown)
+        emit(in_force)
         return
     import yaml
 
-    click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), nl=False)
-
-
-def _shown(settings: Settings) -> dict[str, Any]:
-    sections = {
-        field.name: plain(getattr(settings, field.name))
-        for field in dataclasses.fields(settings)
-        if field.name not in {"accounts", "warnings", "defaults"}
-    }
-    sections["redis"]["url"] = settings.redis.shown
-    sections["processor"]["worker"] = settings.worker
-    accounts = [_account(account, settings) for account in settings.accounts.values()]
-    return {**sections, "accounts": accounts}
-
-
-def _account(account: AccountSettings, settings: Settings) -> dict[str, Any]:
-    target = None if account.lacks_target else account.target()
-    return {
-        "account_id": account.account_id,
-        "type": account.type,
-        "traded": settings.why_not_traded(account.account_id) or True,
-        "policy": plain(account.policy()),
-        "target": {
-            "source": target.source,
-            "hash": target.hash,
-            "weights": plain(target.weights),
-        }
-        if target
-        else account.lacks_target,
-        "schedule": [plain(schedule) for schedule in account.schedules],
-    }
+    click.echo(yaml.safe_dump(in_force, sort_keys=False, allow_unicode=True), nl=False)

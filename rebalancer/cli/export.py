@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TextIO
 
-from rebalancer.cli.records import Record, all_orders
+from rebalancer.queue.records import Record, all_orders
 
 Row = Mapping[str, Any]
 

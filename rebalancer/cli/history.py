@@ -14,7 +14,10 @@ import click
 from rebalancer.cli.export import ROWS, moment_of, write_csv, write_json
 from rebalancer.cli.options import Options, json_option
 from rebalancer.cli.output import emit, moment, table
-from rebalancer.cli.records import (
+from rebalancer.core.chain import Verifier
+from rebalancer.errors import PermanentError
+from rebalancer.queue import history
+from rebalancer.queue.records import (
     Record,
     Summary,
     named,
@@ -22,9 +25,6 @@ from rebalancer.cli.records import (
     oldest_first,
     summary,
 )
-from rebalancer.core.chain import Verifier
-from rebalancer.errors import PermanentError
-from rebalancer.queue import history
 
 if TYPE_CHECKING:
     from rebalancer.queue.store import Queue

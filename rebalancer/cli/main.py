@@ -34,6 +34,7 @@ COMMANDS = {
     "sweep": "Move what is due: retries, delayed events, expired leases.",
     "broker": "Run the daemon that takes signals in.",
     "processor": "Run the daemon that carries events out.",
+    "api": "Run the management API; make its tokens.",
     "sim": "Run a simulated IB Gateway.",
     "rehearse": "Try your own accounts on a simulated gateway.",
     "demo": "See it all work, without an account.",

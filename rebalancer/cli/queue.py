@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import click
 
 from rebalancer.cli.options import Options, json_option, now
-from rebalancer.cli.output import emit, moment, plain, table
+from rebalancer.cli.output import emit, moment, table
+from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
 from rebalancer.queue import moves
 from rebalancer.queue.desk import CLEARABLE, LISTABLE

@@ -164,7 +164,7 @@ def _snapshots(options: Options, settings: Settings, *, needed: bool) -> Snapsho
 
 def _record(options: Options, event: str) -> Mapping[str, Any]:
     """The record that EVENT means: the one with this number, or its first with a plan."""
-    from rebalancer.cli.records import named
+    from rebalancer.queue.records import named
 
     with options.queue() as queue:
         records = [link.record for link in named(queue, event) if link.record is not None]

@@ -10,8 +10,8 @@ import click
 
 from rebalancer.cli.output import emit, moment
 from rebalancer.cli.preview import plan_table
-from rebalancer.cli.records import Record, all_orders
 from rebalancer.cli.run_story import costs, orders_table, planned
+from rebalancer.queue.records import Record, all_orders
 from rebalancer.rehearsal import replay
 
 if TYPE_CHECKING:

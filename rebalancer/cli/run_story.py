@@ -11,7 +11,7 @@ import click
 
 from rebalancer.cli.output import moment, table
 from rebalancer.cli.preview import plan_table
-from rebalancer.cli.records import Record, slippage
+from rebalancer.queue.records import Record, slippage
 
 _ENDED = {
     "completed": "The event is complete.",

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rebalancer.cli.output import moment, plain
+from rebalancer.cli.output import moment
+from rebalancer.core.plain import plain
 from rebalancer.queue.holds import described
 
 

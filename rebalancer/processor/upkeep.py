@@ -31,6 +31,7 @@ async def say_alive(processor: Processor, queue: AsyncQueue, every: float) -> No
             "status": status,
             "running": running,
             "worker": processor.worker,
+            "gateway_ready": processor.gateway.is_ready,
             "gateway_state": processor.gateway.state,
             "gateway_expected_down_until": vigil.expected_down_until(processor.gateway),
         }

@@ -29,7 +29,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What became of an approval: ``approved``, ``unknown``, ``other`` or ``expired``."""
+    """What came of a plan: ``approved``, ``rejected``, ``unknown``, ``other``, ``expired``."""
 
     status: str
     #: The plan that waits now, if it is another one.
@@ -119,6 +119,17 @@ def approve(account_id: str, plan_hash: str, *, by: str, now: float) -> Move[Ans
 
     args = (stamp(now), account_id, plan_hash, mark, codec.encode(event))
     return Move("approve", (keys.answer(new_request()),), args, parse)
+
+
+def reject(account_id: str, plan_hash: str, *, now: float) -> Move[Answered]:
+    """Drop the plan of this hash, and the event that waits for it, wherever it is."""
+
+    def parse(reply: bytes) -> Answered:
+        status, _, other = reply.decode().partition(" ")
+        return Answered(status, other)
+
+    args = (stamp(now), account_id, plan_hash)
+    return Move("reject", (keys.answer(new_request()),), args, parse)
 
 
 def withdraw(account_id: str) -> Move[None]:

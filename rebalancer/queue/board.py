@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from rebalancer.queue import codec, keys
@@ -31,6 +32,22 @@ def daemons() -> Move[Mapping[str, Daemon]]:
         return found
 
     return command("HGETALL", keys.DAEMONS, parse=parse)
+
+
+def sweeps() -> Move[Mapping[str, float]]:
+    """When ``leases``, ``retry``, ``delayed`` and ``repair`` last ran, in Unix seconds.
+
+    Noted by the scripts themselves, whoever runs them; exact to the second.
+    """
+
+    def parse(reply: list[bytes]) -> Mapping[str, float]:
+        found: dict[str, float] = {}
+        for kind, raw in zip(reply[::2], reply[1::2], strict=True):
+            with suppress(ValueError):
+                found[kind.decode(errors="replace")] = float(raw)
+        return found
+
+    return command("HGETALL", keys.SWEEPS, parse=parse)
 
 
 def save_snapshot(account_id: str, snapshot: Mapping[str, Any], *, now: float) -> Move[None]:

@@ -13,6 +13,8 @@ from rebalancer.queue.values import Listed, Page, Requeued, Stats, Unreadable
 
 #: States whose events can be listed; completed ones are in the journal.
 LISTABLE = ("queued", "leased", "retrying", "delayed", "dead")
+#: Queued and leased together, those that are executing first.
+ACTIVE = "active"
 #: States that ``clear`` empties; what executes is removed one by one, on purpose.
 CLEARABLE = ("queued", "retrying", "delayed", "dead")
 
@@ -85,7 +87,7 @@ def _time(reply: bytes | None) -> float | None:
 
 
 def list_events(state: str, *, cursor: int = 0, limit: int = 50) -> Move[Page]:
-    """Show events of one state, a page at a time.
+    """Show events of one state, or of ``ACTIVE``, a page at a time.
 
     Queued ones come in the order they will run, waiting ones by time, dead ones newest
     first. What moves between two pages may be missed or seen twice.
@@ -93,7 +95,7 @@ def list_events(state: str, *, cursor: int = 0, limit: int = 50) -> Move[Page]:
     Raises:
         PermanentError: the state cannot be listed.
     """
-    if state not in LISTABLE:
+    if state not in (*LISTABLE, ACTIVE):
         raise PermanentError(
             f"{state!r} cannot be listed, only {', '.join(LISTABLE)}; finished events are "
             "in the journal"

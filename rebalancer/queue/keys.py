@@ -23,6 +23,7 @@ SNAPSHOTS = "rebalance_snapshots"
 APPROVALS = "rebalance_approvals"
 HISTORY = "rebalance_history"
 HISTORY_HEAD = "rebalance_history_head"
+SWEEPS = "rebalance_sweeps"
 
 
 def answer(request: str) -> str:
@@ -63,3 +64,18 @@ def turnover(account_id: str) -> str:
 def trades(account_id: str) -> str:
     """Sorted set of the account's trades that later plans have to know of, by time."""
     return f"rebalance_trades:{account_id}"
+
+
+def idempotency(key: str) -> str:
+    """What a caller of the API was answered under an idempotency key."""
+    return f"rebalance_idempotency:{key}"
+
+
+def session(digest: str) -> str:
+    """A login to the API from a browser."""
+    return f"rebalance_session:{digest}"
+
+
+def failures(address: str) -> str:
+    """How many logins from an address have failed just now."""
+    return f"rebalance_failures:{address}"

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from rebalancer.queue import codec, scripts
+from rebalancer.queue import codec, keys, scripts
 from rebalancer.queue.scripts import Argument
 from rebalancer.queue.values import Lease
 
@@ -43,6 +43,18 @@ class Move(NamedTuple, Generic[T_co]):
 def command(*args: Argument, parse: Callable[[Any], T]) -> Move[T]:
     """A plain Redis command as a move; only for reads and for writes that may be repeated."""
     return Move("", (), args, parse)
+
+
+def named(move: Move[T], request: str) -> Move[T]:
+    """The same move under a name of the caller's own, if it is one that has no natural name.
+
+    Whoever builds it again under this name within ten minutes gets the first one's answer.
+    """
+    if not move.keys or not move.keys[0].startswith(keys.answer("")):
+        return move
+    if move.keys[0].startswith(keys.record("")):
+        return move  # an event's id names it already
+    return move._replace(keys=(keys.answer(f"{request}:{move.script}"), *move.keys[1:]))
 
 
 def new_request() -> str:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rebalancer.core.event import Event
 from rebalancer.queue import codec, keys
-from rebalancer.queue.board import daemons, heartbeat_daemon, load_snapshot, save_snapshot
+from rebalancer.queue.board import (
+    daemons,
+    heartbeat_daemon,
+    load_snapshot,
+    save_snapshot,
+    sweeps,
+)
 from rebalancer.queue.codec import stamp
 from rebalancer.queue.desk import clear, list_events, remove, requeue, show, stats
 from rebalancer.queue.gate import (
@@ -91,6 +97,7 @@ __all__ = [
     "show",
     "spending",
     "stats",
+    "sweeps",
     "take",
     "trades",
 ]

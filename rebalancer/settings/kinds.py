@@ -109,6 +109,12 @@ def seconds(high: int = 86_400) -> Kind[float]:
     return lambda item: float(exact(item))
 
 
+def hours(high: int) -> Kind[float]:
+    """A number of hours above 0."""
+    exact = number(f"hours, above 0 and at most {high}", high=str(high), above=True)
+    return lambda item: float(exact(item))
+
+
 def percent(high: str = "100") -> Kind[Decimal]:
     """A percentage as people write it: ``1.5`` is one and a half percent."""
     return number(f"a percentage from 0 to {high}, such as 1.5", high=high)

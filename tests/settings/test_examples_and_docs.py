@@ -42,7 +42,7 @@ def test_the_example_shows_the_defaults() -> None:
 
 
 def _value(value: Any) -> str:
-    if value == "" or value is None:
+    if value in ("", (), None):
         return "-"
     if isinstance(value, float):
         return f"`{value:g}`"

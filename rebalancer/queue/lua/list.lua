@@ -1,7 +1,7 @@
 -- List the events of one state, a page at a time.
 --
 -- ARGV[1]      number  not used
--- ARGV[2]      string  queued | leased | retrying | delayed | dead
+-- ARGV[2]      string  queued | leased | active (both) | retrying | delayed | dead
 -- ARGV[3]      integer how many to skip
 -- ARGV[4]      integer most to return
 --
@@ -17,13 +17,17 @@
 local state, skip, limit = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local rows = {}
 
-if state == 'queued' or state == 'leased' then
-  -- What was popped and stands aside runs before what is still in the queue.
-  local aside = {}
+if state == 'queued' or state == 'leased' or state == 'active' then
+  -- What executes comes first; what was popped and stands aside runs before what is still in
+  -- the queue.
+  local aside, executing = {}, 0
   for _, raw in ipairs(redis.call('LRANGE', processing, 0, -1)) do
     local found = active_row(read(raw), raw)
-    if found[1] == state then
-      table.insert(aside, 1, found)
+    if state == 'active' and found[1] == 'leased' then
+      executing = executing + 1
+      table.insert(aside, executing, found)
+    elseif state == 'active' or found[1] == state then
+      table.insert(aside, executing + 1, found)
     end
   end
   for i = skip + 1, math.min(skip + limit, #aside) do

@@ -49,4 +49,4 @@ until more or #ready < limit
 
 local after = redis.call('ZRANGEBYSCORE', delayed, '(' .. now, '+inf', 'WITHSCORES',
   'LIMIT', 0, 1)
-return report(more, tonumber(after[2]))
+return report('delayed', more, tonumber(after[2]))

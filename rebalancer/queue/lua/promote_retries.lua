@@ -32,4 +32,4 @@ for i = 1, math.min(#keys_due, limit) do
 end
 
 local after = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
-return report(#keys_due > limit, tonumber(after[2]))
+return report('retry', #keys_due > limit, tonumber(after[2]))

@@ -133,4 +133,4 @@ for _, raw in ipairs(redis.call('HKEYS', orphans)) do
   end
 end
 
-return report(more, next_at)
+return report('leases', more, next_at)

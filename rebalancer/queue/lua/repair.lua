@@ -25,7 +25,7 @@ local idle = redis.call('ZCARD', retry) + redis.call('ZCARD', delayed)
 if busy + idle > 2000 and redis.call('SCARD', active) == busy
   and redis.call('HLEN', index) == busy + idle
   and redis.call('ZCARD', due) == redis.call('ZCARD', retry) then
-  return report(false)
+  return report('repair', false)
 end
 
 -- 1. Each key keeps one element in queue and processing: the one the index names, else the
@@ -130,4 +130,4 @@ for _, key in ipairs(redis.call('ZRANGE', due, 0, -1)) do
   end
 end
 
-return report(false)
+return report('repair', false)

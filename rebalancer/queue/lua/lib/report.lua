@@ -12,8 +12,12 @@ local function mended(what, why)
   note('repaired', '', '', '{"what":' .. quote(what) .. ',"why":' .. quote(why) .. '}')
 end
 
--- report(more, next_at) -> the reply. One that says "nothing" needs no remembering.
-local function report(more, next_at)
+-- report(kind, more, next_at) -> the reply. One that says "nothing" needs no remembering. When
+-- a sweep last ran is noted, to the second, so that one whose timer died is missed.
+local function report(kind, more, next_at)
+  if math.abs(now - (tonumber(redis.call('HGET', sweeps, kind) or nil) or 0)) >= 1 then
+    redis.call('HSET', sweeps, kind, now)
+  end
   local text = '{"moved":[' .. table.concat(moved, ',') .. '],"more":' .. tostring(more)
     .. ',"next_at":' .. (next_at and string.format('%.6f', next_at) or 'null') .. '}'
   return #moved > 0 and answer(text) or text

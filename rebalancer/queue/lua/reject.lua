@@ -1,0 +1,33 @@
+-- A person drops a plan: it is forgotten, and the event that waits for it is taken out.
+--
+-- KEYS[1]      string  answer to this request
+-- ARGV[1]      number  now, Unix seconds
+-- ARGV[2]      string  account id
+-- ARGV[3]      string  the hash of the plan that is dropped
+--
+-- Returns "rejected", "unknown", or "other HASH" of the plan that waits instead.
+--@include keys
+--@include once
+--@include note
+--@include record
+--@include event
+--@include edit
+--@include lease
+--@include places
+--@include find
+--@include take_out
+local account, wanted = ARGV[2], ARGV[3]
+local stored = redis.call('HGET', approvals, account)
+local ok, found = pcall(cjson.decode, stored or '')
+local proposal = ok and type(found) == 'table' and found.proposal
+if type(proposal) ~= 'table' or type(proposal.plan_hash) ~= 'string' then
+  return answer('unknown')
+end
+if proposal.plan_hash ~= wanted then
+  return answer('other ' .. proposal.plan_hash)
+end
+local event_id = tostring(proposal.event_id)
+note('rejected', event_id, account, '{"plan":' .. cjson.encode(wanted) .. '}')
+redis.call('HDEL', approvals, account, 'ok ' .. account)
+take_out(event_id)
+return answer('rejected')
