@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.redis_server import free_port
-from tests.system import trees
+from tests.system import cgroups, trees
 from tests.system.network import Link, link
 
 #: systemd-nspawn's exit status when the guest asked for a reboot.
@@ -143,6 +143,7 @@ class Host:
             # What a guest's systemd takes as: halt.
             os.kill(self._init(), signal.SIGRTMIN + 3)
             self._wait_off()
+        cgroups.remove(self.network.namespace)
 
     def reboot(self) -> None:
         """Ask it to reboot, in order, and wait until it is back."""
@@ -162,7 +163,12 @@ class Host:
         namespace = f"/run/netns/{self.network.namespace}"
         with self.console.open("ab") as console:
             self._process = subprocess.Popen(
-                [*_NSPAWN, f"--directory={self.root}", f"--network-namespace-path={namespace}"],
+                [
+                    *cgroups.inside(self.network.namespace),
+                    *_NSPAWN,
+                    f"--directory={self.root}",
+                    f"--network-namespace-path={namespace}",
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
