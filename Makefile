@@ -12,7 +12,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system check bench lock clean redis host
+.PHONY: help demo test test-system check bench lock wheelhouse clean redis host
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: $(DEV) redis ## Measure; the figures are explained in docs/reference/benc
 
 lock: $(DEV) ## Bring the locks up to date with pyproject.toml; UPGRADE=1 takes new versions.
 	$(BIN)/python packaging/lock.py $(if $(UPGRADE),--upgrade)
+
+wheelhouse: $(DEV) ## All a host needs to install it; ARGS="--python 3.13" for its Python.
+	@$(BIN)/python packaging/wheelhouse.py $(ARGS)
 
 clean: ## Remove everything that make has made.
 	rm -rf $(VENV) build dist .cache .hypothesis .import_linter_cache .mypy_cache \

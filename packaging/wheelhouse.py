@@ -122,7 +122,6 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("dist/wheelhouse"))
     given = parser.parse_args()
     make(given.to, given.python)
-    print(given.to)
 
 
 if __name__ == "__main__":

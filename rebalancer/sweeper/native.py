@@ -1,7 +1,7 @@
 """The sweeps as one Lua text each, which ``redis-cli --eval`` carries out again and again.
 
-A Python that starts every second would take a sixth of a core; the moves are Lua anyway, so all
-that is left to do outside is to ask for them. Here the server's clock says what is due: there is
+A Python that starts every second would take a sixth of a core; the moves are Lua anyway, so
+all that is left to do outside is to ask for them. The server's clock says what is due: there is
 nobody else to tell the time.
 """
 
@@ -65,7 +65,8 @@ def lua(kind: str, *, retry_delay: float) -> str:
         sweeps = _sweep(kind, moves.promote_delayed(now=0.0))
     else:
         repair = moves.repair(now=0.0, default_delay=retry_delay)
-        sweeps = _sweep("repair", repair, f"if time[1] % {REPAIR_EVERY} == 0 then")
+        # Three seconds wide, so that a sweep every two seconds does not step over it.
+        sweeps = _sweep("repair", repair, f"if time[1] % {REPAIR_EVERY} < 3 then")
         sweeps += _sweep("leases", moves.reclaim(now=0.0))
     return _HEAD + sweeps + _TAIL
 

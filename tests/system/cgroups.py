@@ -1,4 +1,4 @@
-"""A control group for each host. Without, two of them would rule over one another's services."""
+"""A control group for each host; in one and the same they would stop one another's services."""
 
 from __future__ import annotations
 

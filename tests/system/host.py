@@ -49,6 +49,12 @@ _NSPAWN = (
     "--system-call-filter=bpf",
 )
 
+_SWITCHES = {
+    "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+    # The knobs of its own network are its own, as on any host.
+    "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
+}
+
 
 def missing() -> str:
     """What this machine lacks to boot hosts, or ''."""
@@ -172,7 +178,7 @@ class Host:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+                env={**os.environ, **_SWITCHES},
                 start_new_session=True,
             )
 

@@ -51,7 +51,7 @@ redis:
 
 _ACCOUNTS = """\
 accounts:
-  - account_id: DU1234567
+  - account_id: DU1000001
     type: paper
     strategy_name: all
 strategies:
@@ -64,15 +64,15 @@ _STAND_IN = """\
 #!/bin/sh
 printf '%s\\n' "$@" >"$STATE_DIRECTORY/arguments"
 exec /opt/rebalancer/current/bin/rebalancer sim --host 0.0.0.0 --port "$(
-    sed -n 's/^OverrideTwsApiPort=//p' "$RUNTIME_DIRECTORY/config.ini")" $SIM_OPTIONS
+    sed -n 's/^OverrideTwsApiPort=//p' "$RUNTIME_DIRECTORY/config.ini")" --always-open
 """
 
 
 def wheelhouse(folder: Path) -> Path:
     """Everything that a host with Debian 12's Python needs, from nothing but the locks."""
     made = folder / "wheelhouse"
-    command = [sys.executable, PROJECT / "packaging/wheelhouse.py"]
-    subprocess.run([*command, "--python", "3.11", "--to", made], check=True)
+    command = [sys.executable, str(PROJECT / "packaging/wheelhouse.py")]
+    subprocess.run([*command, "--python", "3.11", "--to", str(made)], check=True)
     return made
 
 

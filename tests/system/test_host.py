@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -26,6 +27,13 @@ def test_only_ssh_answers_the_internet(host: Host) -> None:
 
 def test_it_reaches_the_internet(host: Host) -> None:
     host.run("apt-get update -qq")
+
+
+def test_the_knobs_of_its_network_are_its_own(host: Host) -> None:
+    host.put("net.ipv4.ip_forward = 0\n", "/etc/sysctl.d/test.conf")
+    host.run("systemctl restart systemd-sysctl")
+    assert host.run("sysctl -n net.ipv4.ip_forward") == "0"
+    assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == "1\n"
 
 
 def test_the_disk_survives_a_crash_and_a_reboot(host: Host) -> None:
