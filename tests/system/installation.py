@@ -68,11 +68,11 @@ exec /opt/rebalancer/current/bin/rebalancer sim --host 0.0.0.0 --port "$(
 """
 
 
-def wheelhouse(folder: Path) -> Path:
-    """Everything that a host with Debian 12's Python needs, from nothing but the locks."""
+def wheelhouse(folder: Path, python: str = "3.11") -> Path:
+    """Everything that a host with this Python (Debian 12's) needs, from nothing but the locks."""
     made = folder / "wheelhouse"
     command = [sys.executable, str(PROJECT / "packaging/wheelhouse.py")]
-    subprocess.run([*command, "--python", "3.11", "--to", str(made)], check=True)
+    subprocess.run([*command, "--python", python, "--to", str(made)], check=True)
     return made
 
 
