@@ -1,7 +1,7 @@
-"""What stands in for IBKR's installer and for IBC, in files that look and behave as theirs do.
+"""What stands in for IBKR's installer and for IBC, in files that behave as theirs do.
 
-The installer is one shell script that unpacks what it carries, unattended, into ``-dir``; IBC is
-a zip. Inside, ``java`` is the simulated gateway on all interfaces and a small window.
+The installer is one shell script that unpacks what it carries, unattended, into ``-dir``; IBC
+is a zip. Inside, ``java`` is the simulated gateway on all interfaces and a small window.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ exec /opt/rebalancer/current/bin/rebalancer sim --host 0.0.0.0 --port "$(
 
 
 def wheelhouse(folder: Path, python: str = "3.11") -> Path:
-    """Everything that a host with this Python (Debian 12's) needs, from nothing but the locks."""
+    """Everything that a host with this Python needs, from nothing but the locks."""
     made = folder / "wheelhouse"
     command = [sys.executable, str(PROJECT / "packaging/wheelhouse.py")]
     subprocess.run([*command, "--python", python, "--to", str(made)], check=True)

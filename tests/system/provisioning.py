@@ -106,7 +106,7 @@ class Controller:
 
 
 def next_release(wheelhouse: Path, version: str, to: Path, *, broken: bool = False) -> Path:
-    """A wheelhouse with another version of the rebalancer; a ``broken`` one does not stay up."""
+    """A wheelhouse with another version; a ``broken`` one's processor does not stay up."""
     source = to.with_name(f"source-{version}")
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -123,7 +123,8 @@ def next_release(wheelhouse: Path, version: str, to: Path, *, broken: bool = Fal
         start.write_text(f'{start.read_text()}\nraise SystemExit("out of order")\n')
     shutil.copytree(wheelhouse, to, ignore=shutil.ignore_patterns("ibkr_rebalancer-*"))
     make = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import wheelhouse\n"
+        "import sys; from pathlib import Path\n"
+        "sys.path.insert(0, sys.argv[1]); import wheelhouse\n"
         "wheelhouse.PROJECT = Path(sys.argv[2]); folder = Path(sys.argv[3])\n"
         "wheelhouse.write_lock(folder, wheelhouse.build_own(folder))\n"
         "wheelhouse.write_sums(folder)\n"

@@ -13,8 +13,8 @@ from tests.system.host import Host, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 
-#: noVNC is told to serve pages of localhost:6080 only, and that port may be taken on this machine;
-#: so the browser takes an address of the loopback that is ours alone for it.
+#: noVNC serves pages of localhost:6080 only, and that port may be taken on this machine; so the
+#: browser takes another address of the loopback for it.
 _ADDRESS = "127.107.60.80"
 
 _FLAGS = (
