@@ -12,7 +12,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-system check bench lock wheelhouse clean redis host
+.PHONY: help demo test test-system check bench lock wheelhouse clean redis host chromium
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,15 +23,16 @@ demo: $(RUNTIME) ## Two accounts rebalanced by the real daemons on a simulated g
 test: $(DEV) redis ## All tests.
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-system: $(DEV) host ## Tests on hosts that are really booted; takes root.
+test-system: $(DEV) host chromium ## Tests on hosts that are really booted; takes root.
 	@$(BIN)/python -m pytest tests/system $(ARGS)
 
-check: $(DEV) ## Format, lint, types, dependency rules, dead code.
+check: $(DEV) ## Format, lint, types, dependency rules, dead code, playbooks.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	cd ansible && $(abspath $(BIN))/ansible-lint --quiet
 
 bench: $(DEV) redis ## Measure; the figures are explained in docs/reference/benchmarks.md.
 	@set -e; for bench in tests/bench/bench_*.py; do \
@@ -54,6 +55,9 @@ redis:
 
 host:
 	@packaging/need-host.sh
+
+chromium:
+	@packaging/need-chromium.sh
 
 # The development lock holds everything the runtime lock does, so it serves both.
 $(DEV): $(LOCKS) pyproject.toml packaging/bootstrap.sh

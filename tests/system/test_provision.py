@@ -20,7 +20,7 @@ from tests.system.gateway import stand_in
 from tests.system.host import Host, vps
 from tests.system.provisioning import PROJECT, Controller, next_release
 
-#: Which Debian; the other one is proven by `make test-system SUITE=trixie`.
+#: Which Debian; REBALANCER_TEST_SUITE=trixie proves the other one.
 SUITE = os.environ.get("REBALANCER_TEST_SUITE", "bookworm")
 PYTHON = {"bookworm": "3.11", "trixie": "3.13"}[SUITE]
 PORTS = (22, 4001, 4002, 5900, 6080, 6379, 8000, 9100)
