@@ -214,6 +214,17 @@ def test_a_person_goes_back(host: Host, controller: Controller) -> None:
     wait_until_well(host)
 
 
+def test_a_host_that_crashes_in_the_middle_of_a_switch_finishes_it(host: Host) -> None:
+    host.run("systemd-run --quiet rebalancer-release switch 99.1")
+    host.wait_for("test -e /opt/rebalancer/switch.json")
+    host.crash()
+    host.boot()
+    host.wait_for("test ! -e /opt/rebalancer/switch.json", 90.0)
+    assert host.run("rebalancer-release list").count("runs") == 1
+    assert host.run("rebalancer --version").endswith("99.1")
+    wait_until_well(host)
+
+
 def test_a_backup_is_restored_after_everything_was_lost(
     host: Host, controller: Controller
 ) -> None:
