@@ -114,7 +114,9 @@ def test_a_signal_through_the_tunnel_ends_in_fills(host: Host, controller: Contr
 def test_the_tunnel_leads_nowhere_else(host: Host, controller: Controller) -> None:
     options = [f"-oIdentityFile={controller.tunnel_key}", *host.ssh_options()[1:]]
     shell = ["ssh", *options, f"{TUNNEL}@{host.address}", "id"]
-    assert subprocess.run(shell, capture_output=True, check=False).stdout == b""
+    told = subprocess.run(shell, capture_output=True, check=False)
+    assert told.returncode != 0
+    assert b"uid=" not in told.stdout
     redis_through_it = ["ssh", *options, "-W", "127.0.0.1:6379", f"{TUNNEL}@{host.address}"]
     asked = subprocess.run(
         redis_through_it, input=b"PING\r\n", capture_output=True, check=False
