@@ -15,7 +15,7 @@ from rebalancer.queue.move import command
 from rebalancer.queue.store import Queue
 from rebalancer.queue.values import Lease
 from rebalancer.sweeper import sweeps
-from tests.support.redis_server import RedisServer, redis_server
+from tests.support.redis_server import DURABLE, RedisServer, redis_server
 from tests.units import LIBEXEC
 
 pytestmark = pytest.mark.redis_server
@@ -25,6 +25,8 @@ USERS = (
     *("sweeper", "monitor", "backup"),
 )
 NOW = 1_800_000_000.0
+#: A copy begins at once, as in redis/rebalancer.conf.
+AT_ONCE = ("--repl-diskless-sync-delay", "0")
 
 
 def write_users(folder: Path) -> Path:
@@ -46,12 +48,8 @@ def write_users(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     folder = tmp_path_factory.mktemp("redis")
-    users = write_users(folder).read_text().splitlines()
-    with redis_server(folder, "--repl-diskless-sync-delay", "0") as server:
-        with Queue(server.url) as queue:
-            # The default user comes last: after that this connection may do nothing more.
-            for line in reversed(users):
-                queue.run(command("ACL", "SETUSER", *line.split()[1:], parse=bool))
+    users = str(write_users(folder))
+    with redis_server(folder, "--aclfile", users, *DURABLE, *AT_ONCE) as server:
         yield server
 
 
@@ -75,8 +73,23 @@ def test_passwords_are_kept_as_hashes_only(tmp_path: Path) -> None:
 
 
 def test_nobody_gets_in_without_a_name(server: RedisServer) -> None:
-    with Queue(server.url) as queue, pytest.raises(QueueUnavailableError, match="NOAUTH"):
-        queue.run(moves.stats(now=NOW))
+    for url in (server.url, server.url.replace("redis://", "redis://default:default@")):
+        with (
+            Queue(url) as queue,
+            pytest.raises(QueueUnavailableError, match="NOAUTH|WRONGPASS"),
+        ):
+            queue.run(moves.stats(now=NOW))
+
+
+def test_what_scripts_wrote_is_there_after_a_crash(server: RedisServer) -> None:
+    # Redis loads its file as the default user, who can log in no more.
+    with login(server, "broker") as queue:
+        queue.run(moves.enqueue(Event("kept", "U0", "rebalance", received_at=NOW), now=NOW))
+        server.restart()
+        lease = queue.run(moves.take("worker", now=NOW, ttl=20.0))
+        assert isinstance(lease, Lease)
+        assert lease.event.event_id == "kept"
+        queue.run(moves.complete(lease, now=NOW, result={}))
 
 
 @pytest.mark.parametrize("user", ["broker", "processor", "api", "notify"])
