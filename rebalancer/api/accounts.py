@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from flask import g
@@ -11,6 +12,7 @@ from rebalancer.api.context import account, context, now, read, write
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.queue import Accepted, signal
 from rebalancer.api.routes import Answer, Asked, Resource, Told
+from rebalancer.api.runs import RunSummary, latest
 from rebalancer.api.standing import standing
 from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
@@ -41,6 +43,8 @@ class StandingShown(Told):
     currency: str | None
     net_liquidation: str | None
     drift: str | None
+    #: When its schedule signals next, as the broker says; null if it does not say.
+    next_run_at: float | None
 
 
 class Accounts(Told):
@@ -97,6 +101,8 @@ class AccountShown(Told):
     target: TargetShown
     hold: HoldShown | None
     proposal: ProposalShown | None
+    #: The latest of its runs, of the last 2000 of all accounts.
+    last_run: RunSummary | None
     #: When it is signalled by itself.
     schedule: list[dict[str, Any]]
 
@@ -148,14 +154,28 @@ class Released(Told):
 @resource.route("GET", "/accounts", {200: Accounts})
 def accounts() -> Accounts:
     """List the accounts: whether they are traded, held or halted, and what they are worth."""
-    return Accounts(items=[_standing(account_id) for account_id in context().settings.accounts])
+    return Accounts(items=_standings(context().settings.accounts))
 
 
-def _standing(account_id: str) -> StandingShown:
-    settings = context().settings
-    picture = read(moves.load_snapshot(account_id))
-    found = standing(settings.accounts[account_id], settings, read(moves.halts()), picture)
-    return StandingShown.model_validate(plain(found))
+def _standings(account_ids: Iterable[str]) -> list[StandingShown]:
+    settings, halts, due = context().settings, read(moves.halts()), _due()
+    found = []
+    for account_id in account_ids:
+        picture = read(moves.load_snapshot(account_id))
+        one = standing(settings.accounts[account_id], settings, halts, picture)
+        shown = {**plain(one), "next_run_at": due.get(account_id)}
+        found.append(StandingShown.model_validate(shown))
+    return found
+
+
+def _due() -> dict[str, float]:
+    """When each account is signalled next, by the broker's last sign of life."""
+    broker = read(moves.daemons()).get("broker")
+    told = broker.info.get("next") if broker else None
+    if not isinstance(told, dict):
+        return {}
+    times = {name: one.get("at") for name, one in told.items() if isinstance(one, dict)}
+    return {name: float(at) for name, at in times.items() if isinstance(at, int | float)}
 
 
 @resource.route("GET", "/accounts/{account_id}", {200: AccountShown}, problems=("not-found",))
@@ -165,11 +185,12 @@ def one(account_id: str) -> AccountShown:
     held = read(moves.held(account_id))
     waiting = read(approvals.pending()).get(account_id)
     return AccountShown(
-        standing=_standing(account_id),
+        standing=_standings([account_id])[0],
         snapshot=_mapping(read(moves.load_snapshot(account_id))),
         target=_target(account_id),
         hold=None if held is None else HoldShown.model_validate(plain(held)),
         proposal=None if waiting is None else _proposal(waiting),
+        last_run=next(iter(latest(account_id, limit=1).items), None),
         schedule=[plain(schedule) for schedule in known.schedules],
     )
 
@@ -223,7 +244,7 @@ def rebalance(account_id: str, body: Rebalance) -> Answer:
 def preview(account_id: str) -> Answer:
     """Ask for the plan at this moment's prices, ahead of everything else; no order is sent.
 
-    The plan is at `location` once the event is `completed`, in `outcome.result`.
+    The plan is at `location` once the event is `completed`, in `outcome.plan`.
     """
     return signal(account_id, "print-rebalance", source="api", priority="high")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cache
+from urllib.parse import quote
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from rebalancer.api import (
     accounts,
+    auth,
     config,
     deadletter,
     docs,
@@ -32,6 +35,11 @@ from rebalancer.api.tokens import Tokens
 from rebalancer.errors import RebalancerError
 from rebalancer.queue.store import Queue
 from rebalancer.settings import Settings
+
+#: Endpoints beside the resources' that need no token: pages and what they are made of.
+OPEN = frozenset({"static"})
+
+log = logging.getLogger("rebalancer.api")
 
 RESOURCES = [
     health.resource,
@@ -64,7 +72,8 @@ def create_app(
         alive: turns false when the server ends, and with it every stream.
     """
     app = Flask("rebalancer.api")
-    app.config["MAX_CONTENT_LENGTH"] = guard.LARGEST_BODY
+    # One more than is allowed: Werkzeug cuts a chunked body off in silence, and this shows.
+    app.config["MAX_CONTENT_LENGTH"] = guard.LARGEST_BODY + 1
     redis = settings.redis
     waiting = Queue(redis.url, timeout=redis.timeout_seconds)
     app.extensions[contexts.NAME] = Context(
@@ -73,11 +82,26 @@ def create_app(
     app.extensions[docs.DESCRIPTION] = cache(lambda: describe(RESOURCES))
     register(app, RESOURCES)
 
+    declared = {route.endpoint for resource in RESOURCES for route in resource.routes}
+
     @app.before_request
     def admit() -> None:
         guard.check(request, settings.api.allowed_hosts)
+        # Routes look at their callers themselves; whatever else is mounted is not open by
+        # oversight. Without an endpoint it is 404 or 405.
+        if request.endpoint is not None and request.endpoint not in declared | OPEN:
+            reads = request.method in {"GET", "HEAD"}
+            auth.admit(request, "reader" if reads else "operator")
 
-    app.after_request(guard.harden)
+    @app.after_request
+    def finish(response: Response) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            caller = g.get("caller")
+            who = f"{caller.role} by {caller.by}" if caller else "somebody"
+            path = quote(request.path)  # no line of its own in the log
+            log.info("%s: %s %s: %d", who, request.method, path, response.status_code)
+        return guard.harden(response)
+
     app.register_error_handler(ProblemError, answered)
     app.register_error_handler(RebalancerError, lambda error: answered(of_error(error)))
     app.register_error_handler(HTTPException, _refused)

@@ -84,13 +84,17 @@ class Follower:
             self._watchers.discard(watcher)
 
     def _follow(self, position: str) -> None:
+        said = ""
         while self._wanted():
             try:
                 news = self._queue.watch(position, wait=LOOK)
             except QueueError as error:
-                log.warning("the journal cannot be followed: %s", error)
+                if str(error) != said:
+                    log.warning("the journal cannot be followed: %s", error)
+                said = str(error)
                 self._pause.wait(LOOK)
                 continue
+            said = ""
             for entry in news:
                 position = entry.id
                 for watcher in self._everybody():

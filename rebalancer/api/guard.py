@@ -52,7 +52,12 @@ def check(request: Request, allowed: Collection[str]) -> None:
         raise ProblemError("foreign-origin", "The Origin header names another site.")
     if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
         raise ProblemError("foreign-origin", "The browser says that another site asks.")
-    if (request.content_length or 0) > LARGEST_BODY:
+    check_size(request.content_length or 0)
+
+
+def check_size(size: int) -> None:
+    """Refuse a body of more than ``LARGEST_BODY`` bytes with a ``ProblemError``."""
+    if size > LARGEST_BODY:
         raise ProblemError("too-large", f"A body has at most {LARGEST_BODY} bytes.")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel
 from pydantic.json_schema import models_json_schema
 
 from rebalancer import __version__
@@ -61,6 +62,9 @@ def describe(resources: Iterable[Resource]) -> dict[str, Any]:
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template=_REF
     )
+    defined = schemas.get("$defs", {})
+    for name, model in _with_parts(models).items():
+        _remark(defined[name], model)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -75,13 +79,49 @@ def describe(resources: Iterable[Resource]) -> dict[str, Any]:
         "tags": [{"name": one.name, "description": one.about} for one in resources],
         "paths": paths,
         "components": {
-            "schemas": {**schemas.get("$defs", {}), "Problem": PROBLEM},
+            "schemas": {**defined, "Problem": PROBLEM},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
             },
         },
     }
+
+
+def _with_parts(models: Iterable[type[BaseModel]]) -> dict[str, type[BaseModel]]:
+    """These models and those that they are made of, by name."""
+    found: dict[str, type[BaseModel]] = {}
+    left = list(models)
+    while left:
+        model = left.pop()
+        if model.__name__ in found:
+            continue
+        found[model.__name__] = model
+        for field in model.model_fields.values():
+            left += _models_in(field.annotation)
+    return found
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def _remark(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Describe each member by the remark that stands above it in the model."""
+    said: list[str] = []
+    for line in inspect.getsource(model).splitlines():
+        text = line.strip()
+        if text.startswith("#:"):
+            said.append(text.removeprefix("#:").strip())
+        elif (name := text.partition(":")[0]) in model.model_fields and said:
+            alias = model.model_fields[name].validation_alias
+            shown = str(alias.choices[0]) if isinstance(alias, AliasChoices) else name
+            schema["properties"][shown]["description"] = " ".join(said)
+            said = []
+        else:
+            said = []
 
 
 def _operation(route: Route) -> dict[str, Any]:
@@ -111,6 +151,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     ]
     if route.query is not None:
         schema = route.query.model_json_schema()
+        _remark(schema, route.query)
         for name, value in schema["properties"].items():
             required = name in schema.get("required", ())
             found.append({"name": name, "in": "query", "required": required, "schema": value})

@@ -266,10 +266,10 @@ def event(event_id: str) -> ListedEvent:
     """Show where one event is, and everything about it.
 
     Of a finished one, what came of it, while the journal remembers: a preview's plan is in
-    `outcome.result`.
+    `outcome.plan`.
     """
     found = read(moves.show(event_id))
-    if found is None:
+    if found is None or found.state == "removed":
         raise absent(event_id)
     return listed(found)
 
@@ -278,8 +278,8 @@ def absent(event_id: str) -> ProblemError:
     """Say that there is no such event."""
     return ProblemError(
         "not-found",
-        f"No event {event_id} is in the queue or remembered by the journal.",
-        remedy=f"GET /runs/{event_id} has its record, if it ran.",
+        f"No event {event_id} is in the queue, nor was one completed lately.",
+        remedy=f"GET /runs/{event_id} has its story, if there is one.",
     )
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from flask import Flask, Request, Response, request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from rebalancer.api import auth, idempotency
+from rebalancer.api import auth, guard, idempotency
 from rebalancer.api.auth import Access
 from rebalancer.api.problem import ProblemError
 
@@ -209,6 +209,7 @@ def _query(model: type[Asked], asked: Request) -> Asked:
 
 def _body(model: type[Asked], asked: Request) -> Asked:
     raw = asked.get_data()
+    guard.check_size(len(raw))
     if not raw and not any(field.is_required() for field in model.model_fields.values()):
         return model()
     if asked.mimetype != JSON:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -110,24 +110,32 @@ def runs(query: History) -> Runs:
     With an account, a page may have fewer than `limit`, even none, and still another one after
     it: a request looks through 2000 records at most.
     """
+    return latest(query.account, before=query.before, limit=query.limit)
+
+
+def latest(account_id: str | None, *, before: int | None = None, limit: int) -> Runs:
+    """The runs of an account, or of all, that have lower numbers, newest first."""
     found: list[RunSummary] = []
-    looked, last = 0, query.before
-    for link in islice(records.newest_first(context().queue, query.before), FURTHEST):
+    looked, last = 0, before
+    for link in islice(records.newest_first(context().queue, before), FURTHEST):
         looked, last = looked + 1, link.seq
-        if query.account in (None, link.account_id):
+        if account_id in (None, link.account_id):
             found.append(RunSummary.model_validate(plain(records.summary(link))))
-        if len(found) == query.limit:
+        if len(found) == limit:
             break
-    more = len(found) == query.limit or looked == FURTHEST
+    more = len(found) == limit or looked == FURTHEST
     return Runs(items=found, before=last if more else None)
 
 
 @resource.route("GET", "/runs/{event_id}", {200: RunStory}, problems=("not-found",))
 def run(event_id: str) -> RunStory:
-    """Tell one run's full story, by its event's id or its record's number."""
-    links = records.named(context().queue, event_id)
+    """Tell one run's full story, by its event's id or its record's number.
+
+    By its event's id only one of the latest 2000 records is found.
+    """
+    links = records.named(context().queue, event_id, furthest=FURTHEST)
     name = links[0].event_id if links and event_id.isdigit() else event_id
-    lines = [shown(entry) for entry in _of_event(name)]
+    lines = [shown(entry) for entry in _of_event(name, _began(links))]
     if not links and not lines:
         raise ProblemError(
             "not-found",
@@ -144,9 +152,15 @@ def _record(link: Link) -> dict[str, Any]:
     return dict(link.record)
 
 
-def _of_event(event_id: str) -> Iterator[Entry]:
-    """What the journal has of an event, oldest first."""
-    after = journal.START
+def _began(links: Sequence[Link]) -> str:
+    """Where the journal begins to tell of these runs, at the latest."""
+    began = [link.record["event"]["received_at"] for link in links if link.record is not None]
+    # Its ids are Redis's time; the enqueuer's clock may be off by a little.
+    return f"{max(0, int((min(began) - 60) * 1000))}-0" if began else journal.START
+
+
+def _of_event(event_id: str, after: str) -> Iterator[Entry]:
+    """What the journal has of an event after a place, oldest first."""
     while page := read(journal.read(after, limit=PAGE)):
         yield from (entry for entry in page if entry.event_id == event_id)
         after = page[-1].id

@@ -32,7 +32,14 @@ class SessionShown(Told):
     expires_at: float | None
 
 
-@resource.route("POST", "/session", {201: SessionShown}, access="open", body=Login)
+@resource.route(
+    "POST",
+    "/session",
+    {201: SessionShown},
+    access="open",
+    body=Login,
+    problems=("no-token", "too-many-failures"),
+)
 def log_in(body: Login) -> Answer:
     """Open a session with a token; it ends by itself after `api.session_hours`.
 
@@ -65,7 +72,9 @@ def whoami() -> SessionShown:
     )
 
 
-@resource.route("DELETE", "/session", {204: "text/plain"}, access="reader")
+@resource.route(
+    "DELETE", "/session", {204: "text/plain"}, access="reader", problems=("not-found",)
+)
 def log_out() -> Response:
     """End the session, here and in Redis."""
     caller: auth.Caller = g.caller

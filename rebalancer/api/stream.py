@@ -7,7 +7,9 @@ forgotten is told by an event of the type ``gap``.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Annotated
 
 from flask import Response, request
@@ -18,6 +20,7 @@ from rebalancer.api.follower import Watcher
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.routes import AccountId, Asked, EventId, Resource
 from rebalancer.api.runs import JournalId, shown
+from rebalancer.errors import QueueError
 from rebalancer.queue import journal
 from rebalancer.queue.store import Queue
 from rebalancer.queue.values import Entry
@@ -27,6 +30,8 @@ resource = Resource("events", "What happens, as it happens.")
 MEDIA_TYPE = "text/event-stream"
 #: Seconds without news after which a comment shows that the line still stands.
 SILENCE = 15.0
+#: Seconds between two looks whether the other end has hung up.
+LOOK = 3.0
 #: Seconds after which a stream ends and the browser asks again, with its login.
 LONGEST = 900.0
 #: Entries read at once to catch up.
@@ -73,25 +78,42 @@ def events(query: Watching) -> Response:
         )
 
     ends, clock, queue = now() + query.seconds, context().clock, context().queue
+    line = request.environ.get("gunicorn.socket")
+
+    def left() -> float:
+        return ends - clock() if _stands(line) else 0.0
 
     def told() -> Iterator[str]:
-        try:
-            yield "retry: 1000\n\n"
-            last = after
+        yield "retry: 1000\n\n"
+        last = after
+        # Without Redis the stream ends, and the other end asks again.
+        with suppress(QueueError):
             if after is not None:
                 yield from _gap(queue, after)
                 for entry in _missed(queue, after):
                     last = entry.id
                     if wanted(entry):
-                        yield line(entry)
-            yield from _live(watcher, last, lambda: ends - clock(), wanted)
-        finally:
-            follower.leave(watcher)
+                        yield told_as(entry)
+            yield from _live(watcher, last, left, wanted)
 
     response = Response(told(), mimetype=MEDIA_TYPE)
+    # Not in the generator: one that was never begun is not ended either.
+    response.call_on_close(lambda: follower.leave(watcher))
     # A reverse proxy must not hold back what is there.
     response.headers["X-Accel-Buffering"] = "no"
     return response
+
+
+def _stands(line: socket.socket | None) -> bool:
+    """Whether the other end has not hung up: a closed page must not hold its place."""
+    if line is None:
+        return True
+    try:
+        return line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _well_formed(text: str) -> bool:
@@ -125,14 +147,18 @@ def _live(
     wanted: Callable[[Entry], bool],
 ) -> Iterator[str]:
     """What happens from now on; what was told when catching up is not told twice."""
+    quiet = 0.0
     while not watcher.cut_off and (seconds := left()) > 0:
-        entry = watcher.next(min(SILENCE, seconds))
+        entry = watcher.next(min(LOOK, seconds))
+        quiet = quiet + LOOK if entry is None else 0.0
         if entry is None:
-            yield ":\n\n"
+            if quiet >= SILENCE:
+                quiet = 0.0
+                yield ":\n\n"
         elif wanted(entry) and (last is None or _place(entry.id) > _place(last)):
-            yield line(entry)
+            yield told_as(entry)
 
 
-def line(entry: Entry) -> str:
+def told_as(entry: Entry) -> str:
     """Return one entry as an event of the stream."""
     return f"id: {entry.id}\ndata: {shown(entry).model_dump_json()}\n\n"

@@ -94,7 +94,7 @@ def verify(asked: Request) -> None:
         raise ProblemError(
             "not-found",
             "Webhooks are off.",
-            remedy="Make a key with `rebalancer api token --webhook --create`, and restart.",
+            remedy="Make a key: `rebalancer api token --webhook --create`; reload the API.",
         )
     found, written = _signed(asked)
     right = written(hmac.digest(secret.encode(), found.message, "sha256")).encode()

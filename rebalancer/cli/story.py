@@ -86,6 +86,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queued": _queued,
     "rerun": _queued,
     "leased": _nothing_more,
+    "rejected": lambda data: f"plan {data['plan']}",
     "unparked": _nothing_more,
     "released": _nothing_more,
     "parked": lambda data: f"behind {data['behind']}: one command of an account at a time",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rebalancer.queue import history
@@ -34,15 +35,15 @@ def oldest_first(queue: Queue) -> Iterator[Link]:
         after = page[-1].seq
 
 
-def of_event(queue: Queue, event_id: str) -> list[Link]:
+def of_event(queue: Queue, event_id: str, *, furthest: int | None = None) -> list[Link]:
     """Every record about the event, oldest first.
 
     These are the records of its own attempts, and those of other events that tell how its
-    orders ended. Reading stops at what is older than the event.
+    orders ended. Reading stops at what is older than the event, and after ``furthest`` records.
     """
     found: list[Link] = []
     began: float | None = None
-    for link in newest_first(queue):
+    for link in islice(newest_first(queue), furthest):
         record = link.record or {}
         if began is not None and record.get("at", began) < began:
             break
@@ -54,9 +55,12 @@ def of_event(queue: Queue, event_id: str) -> list[Link]:
     return found[::-1]
 
 
-def named(queue: Queue, name: str) -> list[Link]:
-    """The records that a person means by an event's id or by a record's number."""
-    links = of_event(queue, name)
+def named(queue: Queue, name: str, *, furthest: int | None = None) -> list[Link]:
+    """The records that a person means by an event's id or by a record's number.
+
+    An event is looked for in the latest ``furthest`` records, or in all of them.
+    """
+    links = of_event(queue, name, furthest=furthest)
     if not links and name.isdigit():
         number = int(name)
         at = queue.run(history.newest(before=number + 1, limit=1))

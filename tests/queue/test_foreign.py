@@ -295,4 +295,4 @@ def test_repair_leaves_a_sound_queue_as_it_is(lab: Lab) -> None:
     lab.pop()
     before = lab.everything()
     assert lab.run(moves.repair(now=START)).moved == ()
-    assert lab.everything() == before
+    assert lab.everything() == {**before, keys.SWEEPS: {b"repair": str(START).encode()}}

@@ -19,7 +19,7 @@ from rebalancer.core.approval import Proposal
 from rebalancer.core.order import OrderReport
 from rebalancer.core.reconcile import Difference, Shown
 from rebalancer.errors import QueueUnavailableError
-from rebalancer.queue import approvals, journal, keys, moves
+from rebalancer.queue import approvals, door, journal, keys, moves
 from rebalancer.queue.move import Move
 from rebalancer.queue.store import AsyncQueue, Queue
 from rebalancer.queue.values import Lease
@@ -162,6 +162,21 @@ def _approve(lab: Lab) -> Move[Any]:
     return approvals.approve("U1", "0123456789ab", by="me", now=START + 1)
 
 
+def _reject(lab: Lab) -> Move[Any]:
+    lease = _running(lab)
+    lab.run(approvals.propose(lease, _proposal(), {"lines": []}, now=START))
+    lab.run(moves.delay(lease, now=START, until=START + 60, reason="waits"))
+    return approvals.reject("U1", "0123456789ab", now=START + 1)
+
+
+def _claim(lab: Lab) -> Move[Any]:
+    lab.run(door.claim("other", "ab", now=START, keep=60))
+    return door.claim("key", "ab", now=START, keep=60)
+
+
+_SESSION = door.Session("reader", "t", START + 60)
+
+
 def _resume(lab: Lab) -> Move[Any]:
     lab.run(moves.halt("all", now=START, reason="r"))
     return moves.resume("all", now=START)
@@ -194,6 +209,10 @@ CASES: dict[str, Case] = {
     "resume": _resume,
     "propose a plan": _propose,
     "approve a plan": _approve,
+    "reject a plan": _reject,
+    "claim a key": _claim,
+    "count a failed login": lambda _lab: door.strike("::1", now=START, window=60, limit=1),
+    "open a session": lambda _lab: door.open_session("d", _SESSION, now=START),
     "hold": _hold,
     "accept": _accept,
     "note": lambda _lab: moves.note("kind", {"a": 1}, now=START),

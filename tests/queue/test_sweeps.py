@@ -88,3 +88,16 @@ def test_a_clock_set_back_restarts_the_backoff(lab: Lab) -> None:
 def test_an_unknown_sweep_is_refused(lab: Lab) -> None:
     with pytest.raises(PermanentError, match="no such sweep: everything"):
         sweeps.run(lab.queue, ["everything"], START)
+
+
+def test_a_sweep_leaves_its_time_once_a_second(lab: Lab) -> None:
+    assert lab.run(moves.sweeps()) == {}
+    sweeps.run(lab.queue, ["retry"], START)
+    assert lab.run(moves.sweeps()) == {"repair": START, "retry": START}
+    sweeps.run(lab.queue, ["all"], START + 0.5)
+    assert lab.run(moves.sweeps())["retry"] == START
+    sweeps.run(lab.queue, ["all"], START + 1)
+    assert set(lab.run(moves.sweeps()).values()) >= {START + 1}
+    # The clock was set back: better an early time than one that never comes.
+    sweeps.run(lab.queue, ["delayed"], START - 100)
+    assert lab.run(moves.sweeps())["delayed"] == START - 100
