@@ -85,6 +85,7 @@ class Controller:
             "ib_gateway_credentials": {"paper": {"username": "me", "password": "no-disk"}},
             "rebalancer_wheelhouse": str(wheelhouse),
             "rebalancer_accounts_file": str(self.folder / "accounts.yaml"),
+            "monitoring_enabled": True,
             "rebalancer_settings": {"gateway": {"windows": "none"}},
         }
         (inventory / "group_vars/rebalancer.yml").write_text(json.dumps(variables))

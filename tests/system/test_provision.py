@@ -268,4 +268,4 @@ def test_nothing_is_left(host: Host, controller: Controller) -> None:
     units = "systemctl list-units --all --plain --no-legend"
     assert host.run(f"{units} 'rebalancer*' 'ib-gateway*' 'redis*'") == ""
     assert set(host.run("ss -Hltn | awk '{print $4}' | sed 's/.*://'").split()) == {"22"}
-    assert not host.succeeds("nft list tables | grep rebalancer")
+    assert not host.succeeds("nft list tables | grep host_firewall")
