@@ -40,6 +40,17 @@ class Played:
     output: str
 
     @property
+    def end(self) -> str:
+        """Its last words, where a failure stands."""
+        return self.output[-4000:]
+
+    @property
+    def changes(self) -> str:
+        """The tasks that changed something."""
+        tasks = re.split(r"\n(?=TASK |RUNNING HANDLER )", self.output)
+        return "\n".join(task for task in tasks if "changed: [" in task)
+
+    @property
     def changed(self) -> int:
         """How many tasks changed something."""
         found = re.search(r"changed=(\d+)", self.output)

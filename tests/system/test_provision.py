@@ -91,13 +91,13 @@ def test_a_public_address_is_refused_before_anything_changes(controller: Control
 
 def test_one_command_makes_the_host(host: Host, controller: Controller) -> None:
     made = controller.play("site.yml")
-    assert made.succeeded, made.output
+    assert made.succeeded, made.end
     wait_until_well(host)
 
 
 def test_every_promise_is_kept(controller: Controller) -> None:
     verified = controller.play("verify.yml")
-    assert verified.succeeded, verified.output
+    assert verified.succeeded, verified.end
     assert "BROKEN" not in verified.output
 
 
@@ -134,14 +134,14 @@ def test_the_gateways_window_is_seen_in_a_browser(host: Host, controller: Contro
 
 def test_a_second_run_finds_nothing_to_do(controller: Controller) -> None:
     again = controller.play("site.yml", "--diff")
-    assert again.succeeded, again.output
-    assert again.changed == 0, again.output
+    assert again.succeeded, again.end
+    assert again.changed == 0, again.changes
 
 
 def test_a_dry_run_changes_nothing_and_says_so(controller: Controller) -> None:
     dry = controller.play("site.yml", "--check", "--diff")
-    assert dry.succeeded, dry.output
-    assert dry.changed == 0, dry.output
+    assert dry.succeeded, dry.end
+    assert dry.changed == 0, dry.changes
 
 
 def test_queues_survive_redis_killed_the_host_crashed_and_rebooted(
@@ -187,7 +187,7 @@ def test_an_upgrade_in_the_middle_of_an_event(
     event = signal(host, controller, "DU1000002", "rebalance")
     waits_for(host, "leased", event)
     upgrade.join()
-    assert upgraded[0].succeeded, upgraded[0].output
+    assert upgraded[0].succeeded, upgraded[0].end
     assert host.run("rebalancer --version").endswith("99.1")
     waits_for(host, "completed", event)
     host.run("rm /var/lib/ibgateway/paper/latency-ms && systemctl restart ib-gateway@paper")
@@ -211,7 +211,7 @@ def test_a_bad_release_goes_back_by_itself(
 
 def test_a_person_goes_back(host: Host, controller: Controller) -> None:
     back = controller.play("rollback.yml")
-    assert back.succeeded, back.output
+    assert back.succeeded, back.end
     assert not host.run("rebalancer --version").endswith("99.1")
     wait_until_well(host)
 
@@ -232,27 +232,27 @@ def test_a_backup_is_restored_after_everything_was_lost(
 ) -> None:
     before = host.run("rebalancer history")
     saved = controller.play("backup.yml", backup_to=str(controller.folder / "backups"))
-    assert saved.succeeded, saved.output
+    assert saved.succeeded, saved.end
     (file,) = (controller.folder / "backups").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     host.run("systemctl stop rebalancer.target redis-server")
     host.run("rm -rf /var/lib/redis/* /etc/rebalancer /var/lib/rebalancer /var/lib/ibgateway")
     restored = controller.play("restore.yml", restore_from=str(file))
-    assert restored.succeeded, restored.output
+    assert restored.succeeded, restored.end
     wait_until_well(host)
     assert host.run("rebalancer history") == before
     assert "HALTED" in host.run("rebalancer queue status")
     host.run("rebalancer resume")
     waits_for(host, "completed", signal(host, controller, "DU1000001", "print-orders"))
     verified = controller.play("verify.yml")
-    assert verified.succeeded, verified.output
+    assert verified.succeeded, verified.end
 
 
 def test_nothing_is_left(host: Host, controller: Controller) -> None:
     asked = controller.play("uninstall.yml")
     assert "If that is meant" in asked.output
     removed = controller.play("uninstall.yml", uninstall_confirm=True)
-    assert removed.succeeded, removed.output
+    assert removed.succeeded, removed.end
     host.put(host.run(INVENTORY), "/root/after")
     # Files that belong to a package of the distribution are its own.
     left = host.run(
