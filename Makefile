@@ -32,7 +32,7 @@ check: $(DEV) ## Format, lint, types, dependency rules, dead code, playbooks.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
-	cd ansible && $(abspath $(BIN))/ansible-lint --quiet
+	cd ansible && $(abspath $(BIN))/ansible-lint -q
 
 bench: $(DEV) redis ## Measure; the figures are explained in docs/reference/benchmarks.md.
 	@set -e; for bench in tests/bench/bench_*.py; do \
