@@ -1,6 +1,6 @@
 """The sweeps as one Lua text each, which ``redis-cli --eval`` carries out again and again.
 
-A Python that starts every second would take a sixth of a core; the moves are Lua anyway, so
+A Python that starts every second would take a tenth of a core; the moves are Lua anyway, so
 all that is left to do outside is to ask for them. The server's clock says what is due: there is
 nobody else to tell the time.
 """

@@ -68,11 +68,15 @@ exec /opt/rebalancer/current/bin/rebalancer sim --host 0.0.0.0 --port "$(
 """
 
 
-def wheelhouse(folder: Path, python: str = "3.11") -> Path:
-    """Everything that a host with this Python needs, from nothing but the locks."""
+#: Debian's releases, and the Python of each.
+PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
+
+
+def wheelhouse(folder: Path, suite: str) -> Path:
+    """Everything that a host with this suite's Python needs, from nothing but the locks."""
     made = folder / "wheelhouse"
     command = [sys.executable, str(PROJECT / "packaging/wheelhouse.py")]
-    subprocess.run([*command, "--python", python, "--to", str(made)], check=True)
+    subprocess.run([*command, "--python", PYTHONS[suite], "--to", str(made)], check=True)
     return made
 
 

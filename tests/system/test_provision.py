@@ -22,7 +22,6 @@ from tests.system.provisioning import PROJECT, Controller, next_release
 
 #: Which Debian; REBALANCER_TEST_SUITE=trixie proves the other one.
 SUITE = os.environ.get("REBALANCER_TEST_SUITE", "bookworm")
-PYTHON = {"bookworm": "3.11", "trixie": "3.13"}[SUITE]
 PORTS = (22, 4001, 4002, 5900, 6080, 6379, 8000, 9100)
 TUNNEL = "rebalancer-tunnel"
 #: What is in a host's files, users and units; what programs keep for themselves left out.
@@ -35,7 +34,7 @@ find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /
 
 @pytest.fixture(scope="module")
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installation.wheelhouse(tmp_path_factory.mktemp("wheels"), PYTHON)
+    return installation.wheelhouse(tmp_path_factory.mktemp("wheels"), SUITE)
 
 
 @pytest.fixture(scope="module")
