@@ -116,11 +116,13 @@ def test_the_tunnel_leads_nowhere_else(host: Host, controller: Controller) -> No
     told = subprocess.run(shell, capture_output=True, check=False)
     assert told.returncode != 0
     assert b"uid=" not in told.stdout
-    redis_through_it = ["ssh", *options, "-W", "127.0.0.1:6379", f"{TUNNEL}@{host.address}"]
-    asked = subprocess.run(
-        redis_through_it, input=b"PING\r\n", capture_output=True, check=False
-    )
-    assert b"prohibited" in asked.stderr
+
+    def said(port: int, words: bytes) -> bytes:
+        through = ["ssh", *options, "-W", f"127.0.0.1:{port}", f"{TUNNEL}@{host.address}"]
+        return subprocess.run(through, input=words, capture_output=True, check=False).stdout
+
+    assert said(8000, b"GET /health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.")
+    assert said(6379, b"PING\r\n") == b""
 
 
 @pytest.mark.skipif(not screen.CHROMIUM.exists(), reason=f"no {screen.CHROMIUM}")
