@@ -1,9 +1,11 @@
 # Every target does its own set-up; a second run finds nothing to do.
 #   PYTHON=…  interpreter to build the environment with     VENV=…  where to build it
 #   ARGS=…    passed on to the program of the target, as in: make test ARGS="-k queue"
+#   WORKERS=… processes that run the tests; they mostly wait, so a few more than cores
 
 VENV ?= .venv
 ARGS ?=
+WORKERS ?= 3
 export PYTHON
 
 BIN := $(VENV)/bin
@@ -21,7 +23,7 @@ demo: $(RUNTIME) ## Two accounts rebalanced by the real daemons on a simulated g
 	@$(BIN)/rebalancer demo $(ARGS)
 
 test: $(DEV) redis ## All tests.
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-system: $(DEV) host chromium ## Tests on hosts that are really booted; takes root.
 	@$(BIN)/python -m pytest tests/system $(ARGS)

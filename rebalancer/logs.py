@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -25,6 +25,24 @@ Format = Literal["auto", "json", "text"]
 _JOURNAL = "/run/systemd/journal/socket"
 #: syslog's severities, as journald's PRIORITY and the ``<N>`` prefix of a line use them.
 _SEVERITY = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}
+
+#: Logger of a library -> the least severity of it that is worth a line, at any level of ours.
+_OTHERS = {
+    # ib_async narrates every message at INFO, and its client every failed connect; what
+    # matters of that gateway/ says itself, with the remedy.
+    "ib_async": logging.WARNING,
+    "ib_async.client": logging.CRITICAL,
+    # These would show URLs and headers, in which secrets are; what failed is said by ours.
+    "urllib3": logging.CRITICAL + 1,
+    "requests": logging.CRITICAL + 1,
+    "requests_oauthlib": logging.CRITICAL + 1,
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+}
+
+#: Words that are shorter hide nothing, see ``hide``.
+SHORTEST = 6
+_hidden: set[str] = set()
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=_NONE)
@@ -41,8 +59,18 @@ def event_context(event_id: str, account_id: str, run: str = "") -> Iterator[Non
         _context.reset(token)
 
 
-def setup(level: str = "info", shape: Format = "auto") -> None:
+def hide(*secrets: str) -> None:
+    """Have these words replaced by ``***`` in whatever is logged from now on.
+
+    A net below everything else: no line should have them. Words too short to be a secret stay,
+    or half the log would be stars.
+    """
+    _hidden.update(word for word in secrets if len(word) >= SHORTEST)
+
+
+def setup(level: str = "info", shape: Format = "auto", secrets: Iterable[str] = ()) -> None:
     """Send all logging to stderr or the journal. Call once, at a program's start."""
+    hide(*secrets)
     handler: logging.Handler
     under_systemd = shape == "auto" and _stderr_is_journal()
     if under_systemd and (journal := _open_journal()) is not None:
@@ -57,10 +85,8 @@ def setup(level: str = "info", shape: Format = "auto") -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    # ib_async narrates every message at INFO, and its client every failed connect; what
-    # matters of that gateway/ says itself, with the remedy.
-    logging.getLogger("ib_async").setLevel(logging.WARNING)
-    logging.getLogger("ib_async.client").setLevel(logging.CRITICAL)
+    for name, least in _OTHERS.items():
+        logging.getLogger(name).setLevel(max(least, root.level))
 
 
 class TextFormatter(logging.Formatter):
@@ -77,6 +103,7 @@ class TextFormatter(logging.Formatter):
         line = f"{_short(record.name)}: {record.getMessage()}{pairs}"
         if record.exc_info:
             line = f"{line}\n{self.formatException(record.exc_info)}"
+        line = _unsaid(line)
         if self._prefixed:
             severity = _severity(record.levelno)
             return "\n".join(f"<{severity}>{part}" for part in line.splitlines())
@@ -97,7 +124,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, ensure_ascii=False)
+        shown = {name: _unsaid(value) for name, value in fields.items()}
+        return json.dumps(shown, ensure_ascii=False)
 
 
 class JournalHandler(logging.Handler):
@@ -112,6 +140,7 @@ class JournalHandler(logging.Handler):
         message = f"{_short(record.name)}: {record.getMessage()}"
         if record.exc_info:
             message += "\n" + logging.Formatter().formatException(record.exc_info)
+        message = _unsaid(message)
         fields = {
             "MESSAGE": message,
             "PRIORITY": str(_severity(record.levelno)),
@@ -128,6 +157,12 @@ class JournalHandler(logging.Handler):
         """Close the socket."""
         self._socket.close()
         super().close()
+
+
+def _unsaid(text: str) -> str:
+    for secret in sorted(_hidden, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _field(name: str, value: str) -> bytes:

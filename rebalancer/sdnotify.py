@@ -16,6 +16,15 @@ def ready() -> None:
     _send("READY=1")
 
 
+def reloading(monotonic: float) -> None:
+    """Settings are being read again; ``ready`` says that it is over.
+
+    ``monotonic`` is CLOCK_MONOTONIC in seconds, by which systemd tells this reload from one
+    that was over before it asked.
+    """
+    _send(f"RELOADING=1\nMONOTONIC_USEC={int(monotonic * 1_000_000)}")
+
+
 def status(text: str) -> None:
     """Set the line that ``systemctl status`` shows."""
     _send("STATUS=" + " ".join(text.split()))

@@ -15,6 +15,7 @@ It reads Redis and enqueues; it never talks to a gateway.
 ``follower.py``     one reader of the journal for all who watch it
 
 One file per resource: ``health``, ``session``, ``queue``, ``deadletter``, ``accounts``,
-``runs``, ``halts``, ``config``, ``stream``, ``webhooks``, ``docs``. ``standing.py`` puts an
-account's state together, for the command line as well.
+``runs``, ``halts``, ``config``, ``stream``, ``webhooks``, ``scrape``, ``docs``. ``standing.py``
+puts an account's state together, for the command line as well; ``metrics.py`` makes the figures
+that ``scrape`` shows.
 """

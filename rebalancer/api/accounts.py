@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from flask import g
 from pydantic import Field
 
+from rebalancer.api.asks import Asks
 from rebalancer.api.context import account, context, now, read, write
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.queue import Accepted, signal
@@ -15,7 +16,7 @@ from rebalancer.api.routes import Answer, Asked, Resource, Told
 from rebalancer.api.runs import RunSummary, latest
 from rebalancer.api.standing import standing
 from rebalancer.core.plain import plain
-from rebalancer.errors import PermanentError
+from rebalancer.errors import RebalancerError
 from rebalancer.queue import approvals, moves
 from rebalancer.queue.approvals import Pending
 
@@ -108,10 +109,16 @@ class AccountShown(Told):
 
 
 class Rebalance(Asked):
-    """How urgent, and what to pass on."""
+    """How urgent, and what to do."""
 
     priority: Literal["normal", "high"] = "normal"
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: Asks = Asks()
+
+
+class Preview(Asked):
+    """Of what."""
+
+    data: Asks = Asks()
 
 
 class Approval(Asked):
@@ -210,7 +217,7 @@ def target(account_id: str) -> TargetShown:
 def _target(account_id: str) -> TargetShown:
     try:
         found = account(account_id).target()
-    except PermanentError as error:
+    except RebalancerError as error:
         return TargetShown(
             account_id=account_id, weights=None, source="", hash="", lacks=str(error)
         )
@@ -232,21 +239,25 @@ def _target(account_id: str) -> TargetShown:
 )
 def rebalance(account_id: str, body: Rebalance) -> Answer:
     """Signal a rebalance of an account."""
-    return signal(account_id, "rebalance", source="api", priority=body.priority, data=body.data)
+    return signal(
+        account_id, "rebalance", source="api", priority=body.priority, data=body.data.data()
+    )
 
 
 @resource.route(
     "POST",
     "/accounts/{account_id}/preview",
     {202: Accepted},
+    body=Preview,
     problems=("not-found", "in-the-way"),
 )
-def preview(account_id: str) -> Answer:
+def preview(account_id: str, body: Preview) -> Answer:
     """Ask for the plan at this moment's prices, ahead of everything else; no order is sent.
 
     The plan is at `location` once the event is `completed`, in `outcome.plan`.
     """
-    return signal(account_id, "print-rebalance", source="api", priority="high")
+    data = body.data.data()
+    return signal(account_id, "print-rebalance", source="api", priority="high", data=data)
 
 
 @resource.route("GET", "/approvals", {200: Proposals})

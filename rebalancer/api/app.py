@@ -21,6 +21,7 @@ from rebalancer.api import (
     health,
     queue,
     runs,
+    scrape,
     session,
     stream,
     webhooks,
@@ -52,6 +53,7 @@ RESOURCES = [
     stream.resource,
     webhooks.resource,
     config.resource,
+    scrape.resource,
     docs.resource,
 ]
 

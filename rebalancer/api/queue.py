@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from rebalancer.api import idempotency
+from rebalancer.api.asks import ONLY_REBALANCES, Asks
 from rebalancer.api.context import account, context, now, read, write
 from rebalancer.api.problem import ProblemError
 from rebalancer.api.routes import AccountId, Answer, Asked, Resource, Told
@@ -123,6 +124,8 @@ class Listing(Asked):
 class Signal(Asked):
     """A command for an account."""
 
+    model_config = ConfigDict(json_schema_extra=ONLY_REBALANCES)
+
     account_id: AccountId
     exec_command: Command = "rebalance"
     #: The sender's own id: sent again, it changes nothing and gets the same answer.
@@ -131,7 +134,7 @@ class Signal(Asked):
     )
     #: high goes first.
     priority: Literal["normal", "high"] = "normal"
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: Asks = Asks()
 
 
 class Accepted(Told):
@@ -218,7 +221,7 @@ def enqueue(body: Signal) -> Answer:
         source="api",
         event_id=body.event_id,
         priority=body.priority,
-        data=body.data,
+        data=body.data.data(),
     )
 
 

@@ -140,5 +140,5 @@ def webhook(kind: str, body: Signal) -> Answer:
         source="webhook",
         event_id=body.event_id or (f"hook.{name}" if found.name else None),
         priority=body.priority,
-        data=body.data,
+        data=body.data.data(),
     )

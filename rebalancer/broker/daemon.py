@@ -1,8 +1,9 @@
-"""The broker: turns what its sources say into events, and says that it lives.
+"""The broker: runs its sources, tells that it lives, and takes over new settings.
 
-1. at start look back by the grace: what was due while no broker ran still counts
-2. sleep until the next occurrence; enqueue it; only then is it behind us
-3. Redis down: the occurrence stays due and is enqueued when Redis is back
+1. run every source as a task of its own; one that fails is told of and run again, after a
+   pause that grows, and disturbs no other
+2. say every few seconds that the loop turns, and what is next
+3. at a reload start what is new, end what is gone, and leave alone what stays the same
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ import logging
 from collections.abc import Callable, Sequence
 
 from rebalancer import sdnotify
-from rebalancer.broker.schedule import Occurrence, Schedule, due_between, next_due
+from rebalancer.broker.clock import Clock
+from rebalancer.broker.intake import Intake
+from rebalancer.broker.spool import Spool
 from rebalancer.errors import QueueError
-from rebalancer.ingest import accept
 from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
 
 log = logging.getLogger("rebalancer.broker")
 
-#: Longest sleep in seconds: a step of the clock or a suspended host is noticed within it.
-LONGEST_SLEEP = 30.0
-#: Pause after Redis refused, in seconds.
+#: Every kind of source; the package's docstring says what one has to be.
+Source = Clock | Spool
+
+#: Seconds before a source that failed is run again: at first, and at most.
 PAUSE = 1.0
+LONGEST_PAUSE = 60.0
 
 
 class Broker:
@@ -33,17 +37,17 @@ class Broker:
     def __init__(
         self,
         queue: AsyncQueue,
-        schedules: Sequence[Schedule],
+        sources: Sequence[Source],
         *,
-        grace: float,
         clock: Callable[[], float],
         beat: float = 5.0,
     ) -> None:
         self._queue = queue
-        self._schedules = schedules
-        self._grace = grace
         self._clock = clock
         self._beat = beat
+        self.intake = Intake(queue, clock)
+        self._wanted = tuple(sources)
+        self._running: dict[asyncio.Task[None], Source] = {}
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -51,67 +55,65 @@ class Broker:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Watch every source until ``stop``."""
+        """Run the sources until ``stop``."""
+        await self.change(self._wanted)
         sdnotify.ready()
-        tasks = [
-            asyncio.create_task(self._watch_clock()),
-            asyncio.create_task(self._say_alive()),
-            asyncio.create_task(self._stopping.wait()),
-        ]
-        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        sdnotify.stopping()
-        for task in pending:
+        alive = asyncio.create_task(self._say_alive())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({alive, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sdnotify.stopping()
+            await self.change(())
+            for task in (alive, stopping):
+                task.cancel()
+            await asyncio.wait({alive, stopping})
+        if not alive.cancelled():
+            alive.result()
+
+    async def change(self, sources: Sequence[Source]) -> None:
+        """Run these sources from now on; those that run already just go on."""
+        self._wanted = tuple(sources)
+        gone = {task for task, source in self._running.items() if source not in sources}
+        for task in gone:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        for task in done:
-            task.result()
+            self._running.pop(task)
+        if gone:
+            # Of one kind only one at a time: its successor begins where it has ended.
+            await asyncio.wait(gone)
+        going = list(self._running.values())
+        for source in sources:
+            if source not in going:
+                self._running[asyncio.create_task(self._keep(source))] = source
 
-    async def _watch_clock(self) -> None:
-        seen = self._clock() - self._grace
-        while True:
-            now = self._clock()
-            occurrences = sorted(
-                (o for s in self._schedules for o in due_between(s, seen, now)),
-                key=lambda o: o.due,
-            )
-            for occurrence in occurrences:
-                await self._enqueue(occurrence)
-            # A clock set back must not make the past due again.
-            seen = max(seen, now)
-            await asyncio.sleep(self._until_next(seen))
-
-    def _until_next(self, seen: float) -> float:
-        if not self._schedules:
-            return LONGEST_SLEEP
-        soonest = min(next_due(schedule, seen).due for schedule in self._schedules)
-        return min(max(soonest - self._clock(), 0.0), LONGEST_SLEEP)
-
-    async def _enqueue(self, occurrence: Occurrence) -> None:
-        schedule = occurrence.schedule
-        event = accept(
-            schedule.account_id,
-            schedule.exec_command,
-            now=self._clock(),
-            source="schedule",
-            event_id=occurrence.event_id,
-        )
+    async def _keep(self, source: Source) -> None:
+        """Run one source, again and again if need be, until cancelled."""
+        pause = PAUSE
         while True:
             try:
-                answer = await self._queue.run(moves.enqueue(event, now=self._clock()))
-            except QueueError as error:
-                log.warning("%s waits for Redis: %s", event.event_id, error)
-                await asyncio.sleep(PAUSE)
-            else:
-                log.info("%s: %s", event.event_id, answer.status)
-                return
+                await source.run(self.intake)
+                reason = "it ended"
+            except Exception as error:
+                log.exception("%s failed", source.name)
+                reason = f"{type(error).__name__}: {error}"
+            with contextlib.suppress(Exception):
+                title = f"The source {source.name} failed"
+                remedy = "see the broker's log; it is tried again"
+                await self.intake.trouble(f"{source.name} failed", title, reason, remedy)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _say_alive(self) -> None:
         while True:
-            status = f"{len(self._schedules)} schedules"
+            status = "; ".join(source.about() for source in self._wanted)
             sdnotify.status(status)
             sdnotify.watchdog()
+            self.intake.news.clear()
+            info = {"status": status, **self.intake.shown}
             with contextlib.suppress(QueueError):
                 await self._queue.run(
-                    moves.heartbeat_daemon("broker", {"status": status}, now=self._clock()),
+                    moves.heartbeat_daemon("broker", info, now=self._clock()),
                 )
-            await asyncio.sleep(self._beat)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._beat):
+                    await self.intake.news.wait()

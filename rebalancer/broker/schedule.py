@@ -1,58 +1,69 @@
-"""Signals by the clock: a local time of day on certain weekdays.
+"""Signals by the clock: what is due when, and what became due while nobody looked.
 
-Pure: the daemon asks what was due in a span of time. The event id is made of account,
-command and due time, so the same occurrence asked for twice is enqueued once.
+Pure: the daemon asks what was due in a span of time. The event id is made of account, command,
+data and due time, so the same occurrence asked for twice is enqueued once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from rebalancer.broker.rules import Calendars, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """``exec_command`` for an account at ``at`` local time on ``days`` (Monday is 0)."""
+    """``exec_command`` with ``data`` for an account, whenever ``rule`` comes true."""
 
     account_id: str
     exec_command: str
-    at: time
-    zone: ZoneInfo
-    days: frozenset[int]
+    rule: Rule
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is remembered by: a schedule that is changed is another one."""
+        return f"{self.account_id} {self.exec_command} {self.rule}{_mark(' ', self.data)}"
+
+    def event_id(self, due: float) -> str:
+        """The id of one occurrence: the same for every broker and after every restart."""
+        at = datetime.fromtimestamp(due, UTC).strftime("%Y%m%dT%H%MZ")
+        return f"{self.account_id}.{self.exec_command}.{at}{_mark('.', self.data)}"
+
+    def next_due(self, after: float, calendars: Calendars) -> float | None:
+        """The first time later than ``after``; ``None`` if none is known."""
+        return next(self.rule.times(after, calendars), None)
+
+
+def _mark(separator: str, data: Mapping[str, Any]) -> str:
+    """Two schedules of one minute that ask for different things are two signals."""
+    if not data:
+        return ""
+    text = json.dumps(data, sort_keys=True, default=str)
+    return separator + hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
-    """One time a schedule is due. ``due`` is Unix seconds."""
+class Backlog:
+    """What became due in a span of time: how often, first and last. Unix seconds."""
 
-    schedule: Schedule
-    due: float
-
-    @property
-    def event_id(self) -> str:
-        """The same for every broker and after every restart."""
-        at = datetime.fromtimestamp(self.due, UTC).strftime("%Y%m%dT%H%MZ")
-        return f"{self.schedule.account_id}.{self.schedule.exec_command}.{at}"
+    count: int
+    first: float
+    last: float
 
 
-def due_between(schedule: Schedule, after: float, until: float) -> Iterator[Occurrence]:
-    """Yield the occurrences in the half-open span (after, until], in order.
-
-    A local time that a daylight-saving step skips is taken at the offset before the step,
-    one that it repeats at its first occurrence.
-    """
-    day = datetime.fromtimestamp(after, schedule.zone).date() - timedelta(days=1)
-    last = datetime.fromtimestamp(until, schedule.zone).date() + timedelta(days=1)
-    while day <= last:
-        due = datetime.combine(day, schedule.at, schedule.zone).timestamp()
-        if after < due <= until and day.weekday() in schedule.days:
-            yield Occurrence(schedule, due)
-        day += timedelta(days=1)
-
-
-def next_due(schedule: Schedule, after: float) -> Occurrence:
-    """Return the first occurrence later than ``after``."""
-    week = 8 * 86400.0
-    return next(due_between(schedule, after, after + week))
+def backlog(
+    schedule: Schedule, seen: float, now: float, calendars: Calendars
+) -> Backlog | None:
+    """What of a schedule was due in the half-open span (seen, now]; ``None``: nothing."""
+    count, first, last = 0, 0.0, 0.0
+    for due in schedule.rule.times(seen, calendars):
+        if due > now:
+            break
+        count, first, last = count + 1, first if count else due, due
+    return Backlog(count, first, last) if count else None

@@ -31,10 +31,13 @@ def command(ctx: click.Context) -> None:
 
         settings = options.settings()
         beside = options.files().config.parent
-        return settings, tokens.load(settings.api, beside, os.environ)
+        held = tokens.load(settings.api, beside, os.environ)
+        logs.hide(held.operator, held.reader, held.webhook)
+        return settings, held
 
     found = load()
-    logs.setup(found[0].logging.level, found[0].logging.format)
+    settings, _ = found
+    logs.setup(settings.logging.level, settings.logging.format, secrets=settings.secrets)
     Server(load, found).run()  # type: ignore[no-untyped-call]
 
 

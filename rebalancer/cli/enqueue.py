@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rebalancer.cli.asking import ask_options, asked
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit
 from rebalancer.ingest import accept
@@ -34,12 +35,14 @@ def json_object(_ctx: click.Context, _param: click.Parameter, value: str) -> dic
 @click.argument("account")
 @click.argument("exec_command", metavar="COMMAND", default="rebalance")
 @click.option("--priority", type=click.Choice(["normal", "high"]), default="normal")
+@ask_options
 @click.option("--data", default="{}", callback=json_object, help="A JSON object to pass on.")
 @click.option("--event-id", help="Your own id; sending the same id again changes nothing.")
 @json_option
 @click.pass_obj
 def command(
     options: Options,
+    /,
     *,
     account: str,
     exec_command: str,
@@ -47,6 +50,7 @@ def command(
     data: dict[str, Any],
     event_id: str | None,
     as_json: bool,
+    **asks: Any,
 ) -> None:
     """Signal COMMAND (default: rebalance) for ACCOUNT.
 
@@ -60,10 +64,10 @@ def command(
         source="cli",
         event_id=event_id,
         priority=priority,
-        data=data,
+        data=asked(data, **asks),
     )
     with options.queue() as queue:
-        answer = queue.run(moves.enqueue(event, now=at))
+        answer = queue.run(moves.enqueue(event, now=at, counted=True))
     if as_json:
         emit(answer)
     else:

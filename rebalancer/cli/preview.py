@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rebalancer.cli.asking import ask_options, asked
 from rebalancer.cli.findings import SILENCE
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, table
@@ -33,24 +34,37 @@ PATIENCE = 5.0
     type=click.FloatRange(1, 3600),
     help="Seconds.",
 )
+@ask_options
 @json_option
 @click.pass_obj
-def command(options: Options, *, account: str, timeout: float, as_json: bool) -> None:
-    """Ask the processor for ACCOUNT's plan at this moment's prices; no order is sent."""
+def command(
+    options: Options, /, *, account: str, timeout: float, as_json: bool, **asks: Any
+) -> None:
+    """Ask the processor for ACCOUNT's plan at this moment's prices; no order is sent.
+
+    With --when it shows what would be done if it were due, and whether it is.
+    """
     with options.queue() as queue:
-        result = _ask(queue, account, timeout)
+        result = _ask(queue, account, timeout, asked({}, **asks))
     if as_json:
         emit(result)
     else:
         show(result)
 
 
-def _ask(queue: Queue, account: str, timeout: float) -> Mapping[str, Any]:
+def _ask(
+    queue: Queue, account: str, timeout: float, data: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Enqueue a print-rebalance ahead of everything else and wait for its result."""
     at = now()
-    event = accept(account, "print-rebalance", now=at, source="cli", priority="high")
+    event = accept(account, "print-rebalance", now=at, source="cli", priority="high", data=data)
     position = queue.run(journal.last_id())
-    event_id = queue.run(moves.enqueue(event, now=at)).event_id
+    answer = queue.run(moves.enqueue(event, now=at))
+    event_id = answer.event_id
+    if answer.status == "merged":
+        click.echo(
+            "another preview waits: the plan will be for all that is asked for", err=True
+        )
     ends = time.monotonic() + timeout
     said = ""
     while (left := ends - time.monotonic()) > 0:
@@ -61,8 +75,8 @@ def _ask(queue: Queue, account: str, timeout: float) -> Mapping[str, Any]:
         found = queue.run(moves.show(event_id))
         if found is not None and found.state == "completed":
             outcome = found.outcome or {}
-            answer: Mapping[str, Any] = outcome.get("result", outcome)
-            return answer
+            result: Mapping[str, Any] = outcome.get("result", outcome)
+            return result
         said = _refused(found, said)
         if found is not None and found.due_at is not None and found.due_at > now() + left:
             break  # the next attempt comes too late for us
@@ -115,16 +129,37 @@ def show(result: Mapping[str, Any]) -> None:
     title = f"{plan['account_id']}  {result['target']['source']}"
     plan_table(plan, title)
     trades = sum(1 for line in plan["lines"] if line["trade"])
+    aside = Decimal(plan.get("aside", "0"))
+    own = Decimal(plan["reserve"]) - aside
+    for said in decided(plan.get("mode", "full"), aside, result.get("condition"), currency):
+        click.echo(said)
     click.echo(
         f"{trades} orders; drift {_percent(plan['drift_before'])} -> "
         f"{_percent(plan['drift_after'])}, {_bps(plan['gap'])} from the best with fractions\n"
         f"net liquidation {_money(plan['net_liquidation'])} {currency}; "
         f"cash {_money(plan['cash_before'])} -> {_money(plan['cash_after'])}, "
-        f"at worst {_money(plan['cash_worst'])}, reserve {_money(plan['reserve'])}\n"
+        f"at worst {_money(plan['cash_worst'])}, reserve {own:,.2f}\n"
         f"estimated commission {_money(plan['est_commission'])} {currency}; plan {plan['hash']}"
     )
+    for one in plan.get("conversions", ()):
+        missing = f"{_money(one['missing'])} {one['got']}"
+        click.echo(f"before the buys {missing} are converted from {one['given']}")
     _show_what_if(plan.get("what_if", ()))
     _show_checks(plan.get("checks", ()))
+
+
+def decided(
+    mode: str, aside: Decimal, condition: Mapping[str, Any] | None, currency: str
+) -> Iterator[str]:
+    """Say what a plan is bound to beside its target, and whether its condition holds."""
+    if mode == "buy-only":
+        yield "It only buys."
+    if mode == "raise-cash":
+        yield "It only raises cash, by selling just enough."
+    if aside:
+        yield f"{aside:,.2f} {currency} is to be there in cash above the reserve."
+    if condition is not None:
+        yield f"{'Due' if condition['due'] else 'Not due'}: {condition['says']}."
 
 
 def _show_what_if(answers: Sequence[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
 from rebalancer.core.plain import plain
 from rebalancer.errors import PermanentError
-from rebalancer.queue import moves
+from rebalancer.queue import moves, signals
 from rebalancer.queue.desk import CLEARABLE, LISTABLE
 from rebalancer.queue.values import Halt, Listed, Stats
 
@@ -24,17 +24,21 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def status(options: Options, *, as_json: bool) -> None:
-    """Count the events by state; show halts and the daemons' last signs of life."""
+    """Count events by state and signals by source; show halts and daemons' signs of life."""
     at = now()
     with options.queue() as queue:
         stats = queue.run(moves.stats(now=at))
         halts = queue.run(moves.halts())
         daemons = queue.run(moves.daemons())
+        counts = queue.run(signals.counts())
     if as_json:
-        emit({"events": stats, "halts": halts, "daemons": daemons})
+        emit({"events": stats, "halts": halts, "daemons": daemons, "signals": counts})
         return
     for line in _status(stats, halts, at):
         click.echo(line)
+    for source, outcomes in sorted(counts.items()):
+        said = ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items()))
+        click.echo(f"signals    from {source}: {said}")
     for daemon in daemons.values():
         said = str(daemon.info.get("status", ""))
         click.echo(f"{daemon.name:<10} seen {_ago(at - daemon.at)} {said}".rstrip())

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from rebalancer.cli.output import moment, table
-from rebalancer.cli.preview import plan_table
+from rebalancer.cli.preview import decided, plan_table
 from rebalancer.queue.records import Record, slippage
 
 _ENDED = {
@@ -61,6 +61,7 @@ def _before(record: Record) -> Iterator[tuple[str, list[str]]]:
         yield "rules", [_rules(record["policy"])]
     if record["snapshot"] is not None:
         yield "seen", list(_seen(record["snapshot"]))
+        yield "decided", list(_decided(record))
 
 
 def _signal(record: Record) -> Iterator[str]:
@@ -106,6 +107,20 @@ def _seen(account: Record) -> Iterator[str]:
     yield f"At {moment(account['taken_at'])} the account was worth {_worth(account)}."
     held = [f"{_number(p['quantity'])} {p['symbol']}" for p in account["positions"]]
     yield f"It held {', '.join(held)}." if held else "It held no positions."
+
+
+def _decided(record: Record) -> Iterator[str]:
+    """What was to be done, where it was not just to rebalance."""
+    aim, condition = record.get("aim"), record.get("condition")
+    currency = record["snapshot"]["currency"]
+    mode, aside = (aim["mode"], aim["aside"]) if aim else ("full", "0")
+    yield from decided(mode, Decimal(aside), condition, currency)
+    for symbol, drift in (condition or {}).get("drift", {}).items():
+        relative = drift["relative"]
+        of_target = "" if relative is None else f", {Decimal(relative):+.2%} of its target"
+        yield f"{symbol} was off by {Decimal(drift['absolute']):+.2%}{of_target}."
+    if condition:
+        yield f"Uninvested cash was {_percent(condition['uninvested_cash'])}."
 
 
 def _worth(account: Record) -> str:
@@ -212,7 +227,8 @@ def _ended(record: Record) -> list[str]:
     outcome, drift, after = record["outcome"], record["drift"], record["after"]
     until = f" until {moment(outcome['until'])}" if outcome["until"] is not None else ""
     reason = f": {outcome['reason']}" if outcome["reason"] else ""
-    said = [f"{_ENDED.get(outcome['status'], outcome['status'])}{until}{reason}"]
+    ended = _ENDED.get(outcome["status"], outcome["status"])
+    said = [f"{ended.rstrip('.') if reason else ended}{until}{reason}"]
     if drift["after"] is not None:
         planned = f", {_percent(drift['planned'])} planned" if drift["planned"] else ""
         said.append(f"The drift was {_percent(drift['after'])} in the end{planned}.")

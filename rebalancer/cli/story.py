@@ -44,6 +44,11 @@ def _planned(data: Mapping[str, Any]) -> str:
     return f"{count} orders, drift {before:.2%} -> {after:.2%}{refused}"
 
 
+def _converting(data: Mapping[str, Any]) -> str:
+    missing = f"{float(data['missing']):,.2f} {data['got']}"
+    return f"{data['trade']:+d} {data['pair']} at {data['price']}, as {missing} are missing"
+
+
 def _intents(data: Mapping[str, Any]) -> str:
     orders = [intent["order"] for intent in data["intents"]]
     return ", ".join(f"{o['action']} {o['quantity']} {o['symbol']}" for o in orders)
@@ -61,6 +66,8 @@ def _settled(data: Mapping[str, Any]) -> str:
 def _completed(data: Mapping[str, Any]) -> str:
     if data.get("command") != "rebalance":
         return str(data.get("command", ""))
+    if "nothing_due" in data:
+        return str(data["nothing_due"])
     before, reached = float(data["drift_before"]), float(data["drift_reached"])
     return f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.3%}"
 
@@ -82,17 +89,27 @@ def _held(data: Mapping[str, Any]) -> str:
     return "; ".join(described(row) for row in data["differences"])
 
 
+def _reloaded(data: Mapping[str, Any]) -> str:
+    waiting = ", ".join(data["needs_restart"])
+    return f"{data['program']}{waiting and f'; waiting for a restart: {waiting}'}"
+
+
+def _problem(one: Mapping[str, Any]) -> str:
+    return f"{one['file']}:{one['line']}: {one['key']}: found {one['found']}"
+
+
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "queued": _queued,
     "rerun": _queued,
     "leased": _nothing_more,
-    "rejected": lambda data: f"plan {data['plan']}",
+    "declined": lambda data: f"plan {data['plan']}",
     "unparked": _nothing_more,
     "released": _nothing_more,
     "parked": lambda data: f"behind {data['behind']}: one command of an account at a time",
     "merged": lambda data: f"into {data['into']}",
     "planned": _planned,
     "replanned": _planned,
+    "converting": _converting,
     "pass": lambda data: str(data["pass"]),
     "intents": _intents,
     "settled": _settled,
@@ -111,6 +128,10 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "approved": lambda data: f"plan {data['plan_hash']} by {data['by']}",
     "open_cancelled": _open_cancelled,
     "reconciled": _reconciled,
+    "rejected": lambda data: f"from {data['source']}: {data['reason']}",
+    "missed": lambda data: f"{data['schedule']}, due {moment(data['last'])}",
+    "reloaded": _reloaded,
+    "not_reloaded": lambda data: f"{data['program']}: {_problem(data['problems'][0])}",
     "held": _held,
     "accepted": lambda data: f"{data['reason']} ({_held(data['hold'])})",
 }

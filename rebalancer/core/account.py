@@ -29,6 +29,9 @@ class Instrument:
     #: Raw ``tradingHours`` and ``liquidHours`` strings; ``core/hours.py`` reads them.
     trading_hours: str
     liquid_hours: str
+    #: Its prices are told and taken in this fraction of the currency, 100 for pence. Only the
+    #: gateway's side of the house knows of it: everything here is in the currency.
+    magnifier: int = 1
 
 
 @dataclass(frozen=True, slots=True)

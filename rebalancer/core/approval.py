@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 
 from rebalancer.core.planned import Plan, PlanLine
+from rebalancer.core.request import Aim
 
 _ZERO = Decimal(0)
 _PARTS = Decimal(10_000)
@@ -46,6 +47,8 @@ class Proposal:
     lines: tuple[ProposedLine, ...]
     proposed_at: float
     expires_at: float
+    #: What the plan was to do, as ``str(Aim)``.
+    asked: str = str(Aim())
 
 
 def propose(plan: Plan, event_id: str, *, now: float, expires_at: float) -> Proposal:
@@ -63,6 +66,7 @@ def propose(plan: Plan, event_id: str, *, now: float, expires_at: float) -> Prop
         ),
         proposed_at=now,
         expires_at=expires_at,
+        asked=str(plan.aim),
     )
 
 
@@ -88,6 +92,8 @@ def _objections(
         yield "it was made for another signal"
     if now >= proposal.expires_at:
         yield "it has expired"
+    if proposal.asked != str(fresh.aim):
+        yield "something else was asked for meanwhile"
     if proposal.target_hash != fresh.target_hash:
         yield "the target has changed"
     lines = {line.symbol: line for line in fresh.lines}

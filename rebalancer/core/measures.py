@@ -1,7 +1,8 @@
 """What each safety rail measures. ``rails.py`` has the table they stand in.
 
 ``(plan, account, policy, facts) -> measures``: one for each order, or one for all of them. What
-cannot be measured counts as broken. ``price_measures.py`` has those that are about prices.
+cannot be measured counts as broken. ``price_measures.py`` has those that are about prices,
+``currency_measures.py`` those about currencies.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Facts:
     margin: Margin | None = None
     #: The gateway's words by symbol where it would refuse what is sent next.
     refused: Mapping[str, str] = field(default_factory=dict)
+    #: What a conversion is for: what is missing by currency, unconverted.
+    missing: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 class Measure(NamedTuple):

@@ -65,7 +65,8 @@ class Intent:
     recorded_at: float
     #: The instrument's currency; '' in what an older version wrote.
     currency: str = ""
-    #: What the account showed before: shares of the symbol, and cash in ``currency``.
+    #: What the account showed before: shares of the symbol, and cash in ``currency``. Of a
+    #: pair of currencies the shares are the cash in its first currency.
     held_before: Decimal | None = None
     cash_before: Decimal | None = None
     #: Average cost of a share held, in ``currency``; ``None`` when it is not known.
@@ -94,6 +95,8 @@ class Fill:
     #: Unix seconds.
     at: float
     commission: Decimal | None = None
+    #: What the commission is in; '' is ``currency``. Conversions are charged in the account's.
+    commission_currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)

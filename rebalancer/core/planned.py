@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from rebalancer.core.execution import LIMITED
 from rebalancer.core.policy import OrderType
+from rebalancer.core.request import ANYTHING, Aim
 from rebalancer.core.target import Target
 
 _RATIO = Context(prec=10)
 _ZERO = Decimal(0)
 _FOUR_PLACES = Decimal("0.0001")
+_CENT = Decimal("0.01")
 
 
 class Terms(NamedTuple):
@@ -130,6 +132,7 @@ class Plan:
     net_liquidation: Decimal
     #: The value the weights apply to: NetLiquidation less everything that is left alone.
     base: Decimal
+    #: Cash that is left alone, with what is to be set aside.
     reserve: Decimal
     lines: tuple[PlanLine, ...]
     drift_before: Decimal
@@ -142,6 +145,18 @@ class Plan:
     cash_expected: Decimal
     cash_sure: Decimal
     target: Target
+    aim: Aim = ANYTHING
+
+    @property
+    def aside(self) -> Decimal:
+        """Cash that is to be there besides the account's own reserve."""
+        return self.aim.aside
+
+    @property
+    def lacking(self) -> Decimal:
+        """What is not there of that at worst, although all was sold that may be."""
+        short = self.reserve - self.cash_worst
+        return short if self.aside and short >= _CENT else _ZERO
 
     @property
     def sells(self) -> tuple[PlanLine, ...]:

@@ -11,6 +11,7 @@ from rebalancer.core.limits import Limits
 
 OrderType = Literal["LMT", "MKT", "ADAPTIVE", "MOC", "LOC"]
 Urgency = Literal["urgent", "normal", "patient"]
+Fx = Literal["refuse", "auto-convert", "margin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Policy:
     #: A symbol within this distance of its target weight is left alone.
     drift_band: Decimal = Decimal(0)
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    #: Buys in a currency of which there is not enough: none are made, or the rest is converted
+    #: first, or IBKR lends it.
+    fx: Fx = "refuse"
     #: Allow orders in trading hours outside the liquid (regular) ones.
     extended_hours: bool = False
     #: Whether a person has to agree to each plan, for how long their agreement holds, and how

@@ -2,7 +2,8 @@
 
 A rail measures; it never changes a plan. ``RAILS`` is the whole list: what each is called, what
 happens to the event when it is broken, the key to change, and when it is looked at: on the
-whole plan before anything is sent, and on each order right before it is.
+whole plan before anything is sent, and on each order right before it is. A conversion of
+currencies is no order of the plan; what it is held against has a stage of its own.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal, NamedTuple
 
-from rebalancer.core import measures, price_measures
+from rebalancer.core import currency_measures, measures, price_measures
 from rebalancer.core.account import Account
 from rebalancer.core.measures import Facts, Measure, Then, plainly
 from rebalancer.core.plan import Plan
 from rebalancer.core.policy import Policy
 
-Stage = Literal["plan", "order"]
+Stage = Literal["plan", "order", "conversion"]
 Rail = Callable[[Plan, Account, Policy, Facts], list[Measure]]
 
 
@@ -48,22 +49,31 @@ class Rule(NamedTuple):
     stages: tuple[Stage, ...] = ("plan", "order")
 
 
+_EVERY: tuple[Stage, ...] = ("plan", "order", "conversion")
 _LESS = "raise `{key}` in accounts.yaml, or let the target ask for less"
 _ANEW = "it is planned anew; if that goes on, look at the market or raise `{key}`"
 
 RAILS: Mapping[str, Rule] = {
     "agreement": Rule(
-        measures.agreement, "bury", "type", "mend `{key}` in accounts.yaml or trading_mode"
+        measures.agreement,
+        "bury",
+        "type",
+        "mend `{key}` in accounts.yaml or trading_mode",
+        _EVERY,
     ),
     "allowed_symbols": Rule(
         measures.allowed, "bury", "allowed_symbols", "add it to `{key}` in accounts.yaml"
     ),
     "equity": Rule(
-        measures.equity, "bury", "min_equity", "lower `{key}` in accounts.yaml, or add money"
+        measures.equity,
+        "bury",
+        "min_equity",
+        "lower `{key}` in accounts.yaml, or add money",
+        _EVERY,
     ),
     "order_value": Rule(measures.order_value, "bury", "max_order_value", _LESS),
     "order_share": Rule(measures.order_share, "bury", "max_order_percent", _LESS),
-    "orders": Rule(measures.orders, "bury", "max_orders", _LESS),
+    "orders": Rule(measures.orders, "bury", "max_orders", _LESS, _EVERY),
     "run_turnover": Rule(
         measures.run_turnover, "bury", "turnover_limit_per_run_percent", _LESS
     ),
@@ -95,19 +105,37 @@ RAILS: Mapping[str, Rule] = {
         "retry",
         "max_price_age_seconds",
         "it is planned anew; if that goes on, see `rebalancer doctor`",
+        _EVERY,
     ),
     "price_kind": Rule(
         price_measures.price_kind,
         "retry",
         "allow_delayed_prices",
         "subscribe to live data, or set `{key}` in accounts.yaml",
+        _EVERY,
     ),
-    "price_age": Rule(price_measures.price_age, "retry", "max_price_age_seconds", _ANEW),
+    "price_age": Rule(
+        price_measures.price_age, "retry", "max_price_age_seconds", _ANEW, _EVERY
+    ),
     "price_deviation": Rule(
-        price_measures.price_deviation, "retry", "max_price_deviation_percent", _ANEW
+        price_measures.price_deviation, "retry", "max_price_deviation_percent", _ANEW, _EVERY
     ),
     "close_deviation": Rule(
-        price_measures.close_deviation, "retry", "max_close_deviation_percent", _ANEW
+        price_measures.close_deviation, "retry", "max_close_deviation_percent", _ANEW, _EVERY
+    ),
+    "currency": Rule(
+        currency_measures.currency,
+        "bury",
+        "fx",
+        "set `{key}: auto-convert` or `{key}: margin` in accounts.yaml, or convert by hand",
+        ("plan",),
+    ),
+    "conversion": Rule(
+        currency_measures.conversion,
+        "retry",
+        "fx",
+        "it is planned anew; if that goes on, convert by hand",
+        ("conversion",),
     ),
     "reserve": Rule(
         measures.reserve,

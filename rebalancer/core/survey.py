@@ -50,12 +50,13 @@ class Survey:
     held: Sequence[Decimal]
     #: The part of those that the target applies to.
     counted: Sequence[Decimal]
-    #: Target weights, and what they are scaled by to leave room for the reserve.
+    #: Target weights, and what they are scaled by to leave room for the cash reserve.
     weights: Sequence[Decimal]
     scale: Decimal
     #: Symbols held short, or sold short by working orders: not traded.
     shorts: frozenset[str]
     base: Decimal
+    #: With what is to be set aside besides.
     reserve: Decimal
     #: Cash when the working orders have filled at today's prices.
     cash: Decimal
@@ -72,16 +73,19 @@ def survey(
     target: Target,
     policy: Policy,
     spent: Decimal | None = None,
+    aside: Decimal = _ZERO,
 ) -> Survey:
     """Find what may be traded and value it.
 
-    ``spent`` is what trades have cost that this plan follows on.
+    ``spent`` is what trades have cost that this plan follows on; ``aside`` is cash that is to
+    be there besides the reserve, and that the target does not apply to.
 
     Raises:
         StaleDataError: a price, rate or balance is missing or impossible, of a kind the
             policy does not allow, or NetLiquidation is not what cash and positions add up to.
         UnknownInstrumentError: a symbol has no contract, or is held in another one.
-        PermanentError: target or policy are out of range, or debt exceeds what may be traded.
+        PermanentError: target or policy are out of range, debt exceeds what may be traded, or
+            there is less than is to be set aside.
     """
     total = _require_sane(target, policy)
     net, cash = account.net_liquidation, account.total_cash
@@ -110,7 +114,13 @@ def survey(
         ]
     coming, going = _in_flight(account)
     expected = cash - coming - going
-    base = expected + (value if counted is positions else sum(map(mul, counted, worth), _ZERO))
+    whole = expected + (value if counted is positions else sum(map(mul, counted, worth), _ZERO))
+    base = whole - aside
+    if base <= 0 < aside:
+        raise PermanentError(
+            f"{aside:.2f} {account.currency} cannot be raised: cash and what may be traded of "
+            f"{account.account_id} come to {whole:.2f}"
+        )
     if base <= 0 and any(counted):
         raise PermanentError(
             f"account {account.account_id} owes more than it holds of what may be traded: with "
@@ -132,7 +142,7 @@ def survey(
         scale=_ONE if total <= room else room / total,
         shorts=shorts,
         base=base,
-        reserve=reserve,
+        reserve=reserve + aside,
         cash=expected,
         sure_cash=sure_cash,
         spent=spent,

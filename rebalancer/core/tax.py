@@ -105,10 +105,12 @@ def substituted(
     policy: Policy,
     banned: Mapping[str, Ban],
     substitutes: Mapping[str, Substitute],
+    aside: Decimal = _ZERO,
 ) -> tuple[Target, Mapping[str, Ban]]:
     """Aim at a substitute with what a banned symbol lacks; what is held of it is kept.
 
-    A substitute that is banned itself is none. Returns the target and the bans to plan with.
+    A substitute that is banned itself is none; ``aside`` is cash that no target applies to.
+    Returns the target and the bans to plan with.
     """
     wanted = {
         s: substitutes[s]
@@ -117,7 +119,7 @@ def substituted(
     }
     if not wanted:
         return target, banned
-    found = survey(account, target, policy)
+    found = survey(account, target, policy, aside=aside)
     if found.base <= 0:
         return target, banned
     columns = zip(found.symbols, found.counted, found.worth, strict=True)
@@ -138,7 +140,8 @@ def substituted(
         told.append(f"{name} instead of {symbol}")
     if not told:
         return target, banned
-    return Target(weights, f"{target.source}; {', '.join(told)}"), bars
+    source = f"{target.source}; {', '.join(told)}"
+    return replace(target, weights=weights, source=source), bars
 
 
 def _name(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from rebalancer.core.order import Action, Intent, OrderReport
+from rebalancer.core.pairs import is_pair
 
 _DAY = 86_400.0
 #: 30 days after the day of the sale, whatever its hour: the 31st is free.
@@ -38,7 +39,7 @@ class Trade:
 def trade_of(intent: Intent, report: OrderReport, now: float) -> Trade | None:
     """What to remember of an order whose fate is known; ``None`` if it bars nothing later."""
     order = intent.order
-    if report.filled <= 0:
+    if report.filled <= 0 or is_pair(order.symbol):
         return None
     lost: Decimal | None = None
     if order.action == "SELL" and intent.avg_cost:

@@ -88,11 +88,20 @@ class Book:
     gateway restarts for the night.
     """
 
-    def __init__(self, bound: Callable[[Track], None]) -> None:
+    def __init__(
+        self,
+        bound: Callable[[Track], None],
+        near: Callable[[int], Decimal | None] = lambda _: None,
+    ) -> None:
         #: Called whenever an order or a fill shows whose track this is.
         self._bound = bound
+        #: What a contract costs about now, in its currency, where that is known.
+        self._near = near
+        #: By conId, of contracts whose prices come in a fraction of the currency.
+        self.magnifiers: dict[int, int] = {}
         self._tracks: dict[int, Track] = {}
-        self._commissions: dict[str, Decimal] = {}
+        #: Amount and currency, by execId.
+        self._commissions: dict[str, tuple[Decimal, str]] = {}
 
     def track(self, perm_id: int) -> Track:
         """The track of a permId, a new one if it was never heard of."""
@@ -126,11 +135,13 @@ class Book:
     def fills(self, track: Track) -> tuple[Fill, ...]:
         """A track's fills, corrected, oldest first, with the commissions known by now."""
         latest = sorted((f for _, f in track.fills.values()), key=lambda f: (f.at, f.exec_id))
-        return tuple(
-            replace(fill, commission=self._commissions.get(fill.exec_id))
-            for fill in latest
-            if fill.quantity
-        )
+        return tuple(self._charged(fill) for fill in latest if fill.quantity)
+
+    def _charged(self, fill: Fill) -> Fill:
+        amount, currency = self._commissions.get(fill.exec_id, (None, ""))
+        if currency == fill.currency:
+            currency = ""
+        return replace(fill, commission=amount, commission_currency=currency)
 
     # What the gateway says -----------------------------------------------------------------
 
@@ -167,7 +178,9 @@ class Book:
         if track.status not in ENDED or status in ENDED:
             track.status = status
         track.stated = max(track.stated, convert.quantity(filled))
-        track.avg_price = convert.price(average) or track.avg_price
+        told = convert.price(average)
+        if told is not None:
+            track.avg_price = self._paid(track, told)
         track.reason = why or track.reason
 
     def executed(self, contract: Contract, execution: Execution) -> None:
@@ -190,7 +203,7 @@ class Book:
         """A ``commissionReport``, joined to its fill by execId whichever comes first."""
         amount = convert.number(report.commission)
         if amount is not None:
-            self._commissions[report.execId] = amount
+            self._commissions[report.execId] = (amount, report.currency)
 
     # Details -------------------------------------------------------------------------------
 
@@ -202,11 +215,20 @@ class Book:
         track.action = convert.action(order.action)
         track.order_type = order.orderType
         # IBKR writes 0 where an order type has no limit.
-        track.limit_price = convert.price(order.lmtPrice)
+        limit = convert.price(order.lmtPrice)
+        if limit is not None:
+            limit = convert.in_currency(limit, self.magnifiers.get(contract.conId, 1))
+        track.limit_price = limit
         ordered = convert.number(order.totalQuantity)
         if ordered:
             track.quantity = convert.quantity(ordered)
         return track
+
+    def _paid(self, track: Track, price: Decimal) -> Decimal:
+        magnifier = self.magnifiers.get(track.con_id, 1)
+        if magnifier == 1:
+            return price
+        return convert.paid(price, magnifier, track.limit_price or self._near(track.con_id))
 
     def _fill(self, track: Track, contract: Contract, execution: Execution) -> Fill:
         traded_at = convert.price(execution.price)
@@ -220,7 +242,7 @@ class Book:
             con_id=contract.conId,
             action=convert.action(execution.side),
             quantity=convert.quantity(execution.shares),
-            price=traded_at,
+            price=self._paid(track, traded_at),
             currency=contract.currency,
             at=convert.executed_at(execution),
         )

@@ -87,6 +87,8 @@ class Connection:
         self.state = "not started"
         #: Another session that has the login's market data.
         self.rival = Rival()
+        #: How often, and for how many seconds in all, orders waited for the gateway's pace.
+        self.pacing_waits, self.pacing_seconds = 0, 0.0
         #: Held by whoever waits for room and then sends orders, so that none lies in a queue.
         self.sending = asyncio.Lock()
         self._clock = clock

@@ -14,6 +14,7 @@ from typing import Any
 from ib_async import Contract, ContractDetails
 
 from rebalancer.core.account import Instrument
+from rebalancer.core.pairs import is_pair
 from rebalancer.errors import GatewayError, GatewayUnavailableError, UnknownInstrumentError
 from rebalancer.gateway import convert
 from rebalancer.gateway.connection import Connection
@@ -38,6 +39,7 @@ _SPELLING = re.compile(
     r"(?:@(?P<exchange>[A-Z0-9.]+))?"
     r"(?:/(?P<currency>[A-Z]{3}))?",
 )
+_PAIR = re.compile(r"fx:(?P<first>[A-Z]{3})\.(?P<second>[A-Z]{3})")
 _BY_ID = re.compile(r"conid:(?P<con_id>[1-9][0-9]*)")
 
 
@@ -45,13 +47,21 @@ def parse_symbol(symbol: str) -> Contract:
     """The contract an operator's spelling names.
 
     ``SPY`` is a US dollar stock or ETF routed by SMART; ``VWCE@IBIS2/EUR`` adds the primary
-    exchange and the currency (either may stand alone); ``conid:756733`` is IBKR's own id.
+    exchange and the currency (either may stand alone); ``conid:756733`` is IBKR's own id. Not
+    for operators: ``fx:EUR.USD`` is a pair of currencies.
 
     Raises:
         ValueError: it is spelled in none of these ways.
     """
     if by_id := _BY_ID.fullmatch(symbol):
         return Contract(conId=int(by_id["con_id"]), exchange="SMART")
+    if pair := _PAIR.fullmatch(symbol):
+        return Contract(
+            secType="CASH",
+            symbol=pair["first"],
+            exchange="IDEALPRO",
+            currency=pair["second"],
+        )
     named = _SPELLING.fullmatch(symbol)
     if named is None:
         raise ValueError("spell it like SPY, VWCE@IBIS2/EUR or conid:756733")
@@ -151,6 +161,9 @@ class Contracts:
             try:
                 known = tasks[symbol].result() if symbol in tasks else self._known[symbol][1]
                 found[symbol] = known
+                if known.magnifier != 1:
+                    book = self._connection.session.book
+                    book.magnifiers[known.con_id] = known.magnifier
             except UnknownInstrumentError as error:
                 unknown[symbol] = error
         return found, unknown
@@ -235,24 +248,20 @@ def _seen(task: asyncio.Task[Any]) -> None:
 
 
 def _only(symbol: str, rows: Sequence[ContractDetails]) -> Instrument:
-    """The one stock among the rows.
+    """The one stock, or pair of currencies, among the rows.
 
     Raises:
         UnknownInstrumentError: there is none, or more than one, or it cannot be traded here.
     """
     found: dict[int, Instrument] = {}
     for details in rows:
-        if details.priceMagnifier not in {0, 1}:
-            raise UnknownInstrumentError(
-                f"{symbol!r}: quoted in 1/{details.priceMagnifier} of its currency, as pence "
-                f"are; that is not supported",
-            )
         try:
             instrument = convert.instrument(symbol, details)
         except ValueError as error:
             raise UnknownInstrumentError(str(error)) from None
         found[instrument.con_id] = instrument
-    stocks = [instrument for instrument in found.values() if instrument.sec_type == "STK"]
+    kind = "CASH" if is_pair(symbol) else "STK"
+    stocks = [instrument for instrument in found.values() if instrument.sec_type == kind]
     if len(stocks) == 1:
         return stocks[0]
     if stocks:

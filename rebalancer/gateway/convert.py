@@ -66,6 +66,30 @@ def price(value: float | Decimal | None) -> Decimal | None:
     return result if result is not None and result > 0 else None
 
 
+def in_currency(value: Decimal, magnifier: int) -> Decimal:
+    """A price as the market data tells it, in the currency: 946.25 pence are 9.4625 pounds."""
+    return value if magnifier == 1 else value / magnifier
+
+
+def as_quoted(value: Decimal, magnifier: int) -> Decimal:
+    """A price in the currency, as orders carry it: 9.4625 pounds are 946.25 pence."""
+    return value if magnifier == 1 else value * magnifier
+
+
+def paid(value: Decimal, magnifier: int, near: Decimal | None) -> Decimal:
+    """The price of a fill, or an average cost, in the currency.
+
+    IBKR documents that these are in the currency where prices are in a fraction of it, but
+    users have seen both. ``near`` is a price in the currency that it cannot be far from: of the
+    two readings the nearer one is meant. Without it the documentation is believed.
+    """
+    if magnifier == 1 or near is None or value <= 0 or near <= 0:
+        return value
+    small = value / magnifier
+    # Nearer by ratio: the two readings lie symmetrically around their geometric middle.
+    return small if value * small > near * near else value
+
+
 def instrument(symbol: str, details: ContractDetails) -> Instrument:
     """A contract as the gateway describes it, under the operator's spelling.
 
@@ -88,6 +112,7 @@ def instrument(symbol: str, details: ContractDetails) -> Instrument:
         time_zone=details.timeZoneId,
         trading_hours=details.tradingHours,
         liquid_hours=details.liquidHours,
+        magnifier=max(details.priceMagnifier, 1),
     )
 
 
@@ -119,8 +144,10 @@ def ib_contract(instrument: Instrument) -> Contract:
     )
 
 
-def ib_order(order: Order) -> IbOrder:
+def ib_order(order: Order, magnifier: int = 1) -> IbOrder:
     """The order to send. Account, tif and orderRef are always set.
+
+    ``magnifier`` is the instrument's.
 
     Raises:
         ValueError: the order lacks one of them, its size is not positive, or its limit price
@@ -147,7 +174,7 @@ def ib_order(order: Order) -> IbOrder:
         result.algoParams = [TagValue("adaptivePriority", order.urgency.capitalize())]
     if order.limit_price is not None:
         # Plain digits: ib_async sends str(), and 4.5E+2 is no price to the gateway.
-        result.lmtPrice = Decimal(format(order.limit_price, "f"))
+        result.lmtPrice = Decimal(format(as_quoted(order.limit_price, magnifier), "f"))
     return result
 
 

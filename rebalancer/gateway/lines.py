@@ -54,6 +54,8 @@ class Line:
     asked: int
     used_at: float
     users: int = 0
+    #: Its prices come in this fraction of the currency.
+    magnifier: int = 1
     kind: int = 1
     bid: Decimal | None = None
     ask: Decimal | None = None
@@ -191,6 +193,8 @@ class Lines:
         if line is None or name is None:
             return False
         value = convert.price(price)
+        if value is not None:
+            value = convert.in_currency(value, line.magnifier)
         if size == 0 and tick_type in {1, 2}:
             value = None  # nobody stands there: the price is only a remembrance
         setattr(line, name, value)
@@ -265,6 +269,7 @@ class Lines:
         self.latest = instrument, asked == 3
         req_id = self.subscribe(instrument, asked)
         line = Line(req_id, instrument.con_id, asked, used_at=self.monotonic())
+        line.magnifier = instrument.magnifier
         self._by_id[req_id] = line
         return line
 

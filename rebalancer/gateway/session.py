@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rebalancer.core.account import Instrument
@@ -59,7 +60,7 @@ class Session:
         self._rules: dict[int, Reply[PriceIncrement]] = {}
         self.open_orders: Listing[Track] = Listing("open orders", self._ask_open)
         self.completed_orders: Listing[Track] = Listing("completed orders", self._ask_completed)
-        self.book = Book(self._bound)
+        self.book = Book(self._bound, self._near)
         #: Orders sent on this session, and codes that came for orders being cancelled, by id.
         self.tickets: dict[int, Ticket] = {}
         self.cancels: dict[int, list[int]] = {}
@@ -247,7 +248,11 @@ class Session:
     def _bound(self, track: Track) -> None:
         ticket = self.tickets.get(track.order_id)
         if ticket is not None and track.client_id == self.client.clientId:
-            ticket.bind(track)
+            ticket.bind(track, self._loop.time())
+
+    def _near(self, con_id: int) -> Decimal | None:
+        line = self.lines.standing(con_id)
+        return None if line is None else line.price()
 
     async def _ask_open(self, reply: Reply[Track], within: float) -> list[Track]:
         self.send(self.client.reqAllOpenOrders)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
 from rebalancer.core.account import Account, Instrument, Position, Quote
 from rebalancer.errors import GatewayError, StaleDataError
-from rebalancer.gateway import balances, convert
+from rebalancer.gateway import balances, convert, rates
 from rebalancer.gateway.balances import Money, PositionRow, ValueRow
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.contracts import Contracts
@@ -85,7 +85,8 @@ async def take_snapshot(
         )
     money = balances.money(account_id, valuing.result())
     instruments, found = targeting.result()
-    rows = holding.result()
+    # A pair of currencies is shown as a position, too; it is what cash says already.
+    rows = [row for row in holding.result() if row[2].secType != "CASH"]
     _require_same_contracts(account_id, contracts, rows, instruments)
 
     named = {instrument.con_id: instrument for instrument in instruments.values()}
@@ -107,8 +108,16 @@ async def take_snapshot(
             symbol: contracts.stepped(instruments[symbol], quote.price)
             for symbol, quote in found.items()
         }
+    money = await rates.completed(
+        connection,
+        contracts,
+        money,
+        {i.currency for i in instruments.values() if i.symbol in found},
+        deadline=max(until - asyncio.get_running_loop().time(), 0.0),
+        allow_delayed=allow_delayed,
+        max_age=max_age,
+    )
     _require_complete(account_id, money, rows, named, found)
-    _require_rates(money, (i for i in instruments.values() if i.symbol in found))
     session.check()
     return Account(
         account_id=account_id,
@@ -117,7 +126,7 @@ async def take_snapshot(
         total_cash=money.total_cash,
         cash=money.cash,
         rates=money.rates,
-        positions=tuple(_position(row, named) for row in rows),
+        positions=tuple(_position(row, named, found) for row in rows),
         quotes=found,
         instruments=instruments,
         taken_at=connection.now(),
@@ -131,6 +140,7 @@ async def await_positions(
     *,
     deadline: float,
     cash: Mapping[str, Decimal] | None = None,
+    spent: Mapping[str, Decimal] | None = None,
 ) -> bool:
     """Wait until the account shows what was traded; balances may lag behind fills.
 
@@ -140,6 +150,7 @@ async def await_positions(
         expected: shares by conId; what is not named may be anything.
         deadline: seconds to wait.
         cash: least cash by currency, unconverted; ``None`` does not look at cash.
+        spent: most cash by currency, likewise.
 
     Returns:
         Whether all of it is shown now.
@@ -156,7 +167,7 @@ async def await_positions(
     values: Reply[ValueRow] = session.open(f"balances of {account_id}")
     try:
         session.send(client.reqPositionsMulti, positions.req_id, account_id, "")
-        if cash:
+        if cash or spent:
             session.send(client.reqAccountUpdatesMulti, values.req_id, account_id, "", False)
         while True:
             shown = _ended(positions) and _covers(
@@ -164,16 +175,17 @@ async def await_positions(
                 expected,
                 operator.eq,
             )
-            if cash:
+            if cash or spent:
                 have = balances.cash(account_id, values.rows)
-                shown = shown and _ended(values) and _covers(have, cash, operator.ge)
+                shown = shown and _ended(values) and _covers(have, cash or {}, operator.ge)
+                shown = shown and _covers(have, spent or {}, operator.le)
             left = until - loop.time()
             if shown or left <= 0:
                 return shown
             await session.news(left)
     finally:
         session.close(positions, client.cancelPositionsMulti)
-        session.close(values, client.cancelAccountUpdatesMulti if cash else None)
+        session.close(values, client.cancelAccountUpdatesMulti if cash or spent else None)
 
 
 async def _priced(
@@ -225,6 +237,9 @@ def _require_same_contracts(
         symbol = named.get((contract.symbol, contract.currency))
         if symbol is None or contract.secType != "STK" or contract.conId in meant:
             continue
+        listed = targeted[symbol].primary_exchange
+        if "@" in symbol and contract.exchange not in {"", "SMART", listed}:
+            continue  # held at another exchange than the one that is named: another listing
         contracts.forget(symbol)
         con_id = targeted[symbol].con_id
         raise StaleDataError(
@@ -276,18 +291,14 @@ def _require_complete(
         )
 
 
-def _require_rates(money: Money, instruments: Iterable[Instrument]) -> None:
-    missing = sorted({i.currency for i in instruments} - set(money.rates))
-    if missing:
-        raise StaleDataError(
-            f"the gateway gave no exchange rate for {', '.join(missing)}; it tells those of "
-            f"currencies the account has held: convert a little cash into it once",
-        )
-
-
-def _position(row: PositionRow, named: Mapping[int, Instrument]) -> Position:
-    _, _, contract, shares, avg_cost = row
+def _position(
+    row: PositionRow, named: Mapping[int, Instrument], found: Mapping[str, Quote]
+) -> Position:
+    _, _, contract, shares, told = row
     instrument = named.get(contract.conId)
+    avg_cost = convert.number(told) or Decimal(0)
+    if instrument is not None and (quote := found.get(instrument.symbol)) is not None:
+        avg_cost = convert.paid(avg_cost, instrument.magnifier, quote.price)
     # An option's symbol is that of its underlying; only localSymbol is its own.
     own = contract.symbol if contract.secType == "STK" else contract.localSymbol
     return Position(
@@ -296,7 +307,7 @@ def _position(row: PositionRow, named: Mapping[int, Instrument]) -> Position:
         sec_type=contract.secType,
         currency=contract.currency,
         quantity=convert.quantity(shares),
-        avg_cost=convert.number(avg_cost) or Decimal(0),
+        avg_cost=avg_cost,
     )
 
 

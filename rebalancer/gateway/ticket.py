@@ -38,6 +38,12 @@ class Ticket:
         self.order = order
         self.order_id = order_id
         self.session = session
+        #: Seconds from sending to the gateway's first word about it, and until it had filled.
+        self.heard_after: float | None = None
+        self.filled_after: float | None = None
+        #: Until its state was final.
+        self.ended_after: float | None = None
+        self._sent_at = now
         #: What is known of it; ``None`` until the gateway acknowledged it.
         self.track: Track | None = None
         self._refusal: tuple[Then, str] | None = None
@@ -56,10 +62,12 @@ class Ticket:
 
     # What the gateway says -----------------------------------------------------------------
 
-    def bind(self, track: Track) -> None:
+    def bind(self, track: Track, now: float) -> None:
         """An order or fill under our order id is this one if the orderRef is ours, too."""
         if track.order_ref == self.order.order_ref:
             self.track = track
+            if self.heard_after is None:
+                self.heard_after = now - self._sent_at
             track.refused = track.refused or self._is_refused()
 
     def noted(self, code: int, text: str) -> None:
@@ -119,6 +127,7 @@ class Ticket:
     def settled(self, now: float) -> bool:
         """Whether there is nothing more to wait for."""
         verdict = self.verdict()
+        self._clock(verdict, now - self._sent_at)
         if verdict is None:
             return False
         if verdict == "filled" or self.reason():
@@ -126,6 +135,14 @@ class Ticket:
         if self._text_due is None:
             self._text_due = now + TEXT_WITHIN
         return now >= self._text_due
+
+    def _clock(self, verdict: OrderStatus | None, after: float) -> None:
+        """Note what is seen for the first time. It is looked at whenever something comes."""
+        if self.heard_after is None and (self.track is not None or self._refusal is not None):
+            self.heard_after = after
+        if self.ended_after is None and verdict is not None:
+            self.ended_after = after
+            self.filled_after = after if verdict == "filled" else None
 
     def doubt(self, now: float) -> float | None:
         """When the gateway is to be asked about it, in loop seconds; ``None`` is never."""

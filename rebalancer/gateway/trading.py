@@ -73,6 +73,8 @@ async def room(connection: Connection, count: int = 1, *, within: float = 10.0) 
     session = connection.session
     client = session.client
     loop = asyncio.get_running_loop()
+    began = loop.time()
+    waited = not session.flowing.is_set()
     try:
         async with asyncio.timeout(within):
             while True:
@@ -84,12 +86,17 @@ async def room(connection: Connection, count: int = 1, *, within: float = 10.0) 
                 over = len(recent) + min(count, client.MaxRequests) - client.MaxRequests
                 if over <= 0:
                     return
+                waited = True
                 # Known to the moment: when so many of the latest messages have aged.
                 await asyncio.sleep(
                     recent[over - 1] + client.RequestsInterval - loop.time() + 0.001
                 )
     except TimeoutError:
         raise GatewayError(f"messages are held back for more than {within:g} s") from None
+    finally:
+        if waited:
+            connection.pacing_waits += 1
+            connection.pacing_seconds += loop.time() - began
 
 
 def place(
@@ -125,7 +132,9 @@ def place(
         instrument = instruments[order.symbol]
         if instrument.con_id != order.con_id:
             raise ValueError(f"conId of {order} is not {instrument.con_id}")
-        prepared.append((order, convert.ib_contract(instrument), convert.ib_order(order)))
+        session.book.magnifiers[instrument.con_id] = instrument.magnifier
+        ib_order = convert.ib_order(order, instrument.magnifier)
+        prepared.append((order, convert.ib_contract(instrument), ib_order))
     now = asyncio.get_running_loop().time()
     tickets = []
     for order, contract, ib_order in prepared:
@@ -162,12 +171,12 @@ def reprice(
         if ticket.session is not session or ticket.verdict() is not None:
             continue
         order = replace(ticket.order, limit_price=limit)
-        contract = convert.ib_contract(instruments[order.symbol])
+        instrument = instruments[order.symbol]
+        contract = convert.ib_contract(instrument)
+        changed = convert.ib_order(order, instrument.magnifier)
         if not may_send():
             raise GatewayError(f"{order.order_ref} was not repriced: its time is over")
-        session.send(
-            session.client.placeOrder, ticket.order_id, contract, convert.ib_order(order)
-        )
+        session.send(session.client.placeOrder, ticket.order_id, contract, changed)
         ticket.order = order
 
 
@@ -231,7 +240,7 @@ async def what_if(connection: Connection, order: Order, instrument: Instrument) 
     """
     session = connection.session
     connection.check_account(order.account_id, connection.trading_mode)
-    ib_order = convert.ib_order(order)
+    ib_order = convert.ib_order(order, instrument.magnifier)
     ib_order.whatIf = True
     rows: list[OrderState] = await session.ask(
         f"what-if of {order.order_ref}",

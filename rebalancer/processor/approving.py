@@ -7,6 +7,9 @@ or its prices have moved too far meanwhile, the person is asked again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rebalancer.core import approval
 from rebalancer.core.approval import Proposal
 from rebalancer.core.plan import Plan
@@ -16,8 +19,12 @@ from rebalancer.processor.run import Run
 from rebalancer.queue import approvals, moves
 
 
-async def agreed(run: Run, fresh: Plan) -> tuple[Plan, Proposal | None]:
+async def agreed(
+    run: Run, fresh: Plan, conversions: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Plan, Proposal | None]:
     """Return the plan to trade, and the proposal it is; no proposal where none is needed.
+
+    ``conversions`` of currencies that it would take are shown with it.
 
     Raises:
         DelayedError: a person has to agree first; until the proposal expires.
@@ -43,9 +50,8 @@ async def agreed(run: Run, fresh: Plan) -> tuple[Plan, Proposal | None]:
         # First: killed in between, a person is told twice. A plan that waits untold would wait
         # until it expires.
         await _tell(run, asked, "" if found is None else f"The last one: {why}.")
-        await run.queue.run(
-            approvals.propose(run.lease, asked, report.plan_json(fresh), now=now)
-        )
+        shown = {**report.plan_json(fresh), "conversions": conversions}
+        await run.queue.run(approvals.propose(run.lease, asked, shown, now=now))
         raise _waiting(asked)
     if found.approved_at is None:
         raise _waiting(found.proposal)
@@ -70,6 +76,7 @@ async def _tell(run: Run, asked: Proposal, before: str) -> None:
             remedy=f"rebalancer approve {asked.account_id} {asked.plan_hash}",
             event_id=asked.event_id,
             account_id=asked.account_id,
+            level="action",
         )
     )
 

@@ -7,7 +7,7 @@ error named by what happens next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from rebalancer.core.account import Account, Instrument
 from rebalancer.core.measures import Facts, extra_cost_of, plainly, value_of
 from rebalancer.core.order import Intent
 from rebalancer.core.plan import Plan, PlanLine
-from rebalancer.core.rails import Check
+from rebalancer.core.rails import Check, Stage
 from rebalancer.errors import (
     DelayedError,
     PermanentError,
@@ -98,14 +98,23 @@ def error_of(
 class Watch:
     """Looks at the orders of one pass right before they are sent, a chunk at a time."""
 
-    def __init__(self, run: Run, planned: Plan, account: Account) -> None:
+    def __init__(
+        self,
+        run: Run,
+        planned: Plan,
+        account: Account,
+        missing: Mapping[str, Decimal] | None = None,
+    ) -> None:
         self._run = run
+        #: What a conversion is for; ``None`` for orders of a plan.
+        self._missing = missing
         self._plan = planned
         self._account = account
         self._policy = run.portfolio.policy
         self._costs = {p.con_id: p.avg_cost for p in account.positions}
         #: What was true at the last look.
         self._facts = _facts(run, account)
+        self._stage: Stage = "order" if missing is None else "conversion"
         self._extra_cost = Decimal(0)
         #: Why no further order may be sent.
         self.broken: list[Check] = []
@@ -125,6 +134,7 @@ class Watch:
             quotes={**self._account.quotes, **seen},
             unpriced=unpriced,
             extra_cost=self._extra_cost,
+            missing=self._missing or {},
         )
         found, count = self._check(lines), len(lines)
         if rails.breaches(found):
@@ -144,8 +154,13 @@ class Watch:
             intent,
             recorded_at=self._run.clock(),
             avg_cost=cost,
-            may_lose=line.trade < 0 and (cost is None or least < cost),
-            turnover=rails.hundredths(value_of(line, self._facts.quotes.get(line.symbol))),
+            may_lose=self._missing is None
+            and line.trade < 0
+            and (cost is None or least < cost),
+            # Money is as much in one currency as it was in the other.
+            turnover=0
+            if self._missing is not None
+            else rails.hundredths(value_of(line, self._facts.quotes.get(line.symbol))),
             trading_day=_today(self._run),
         )
 
@@ -185,7 +200,7 @@ class Watch:
 
     def _check(self, lines: Sequence[PlanLine]) -> tuple[Check, ...]:
         part = replace(self._plan, lines=tuple(lines))
-        return rails.check(part, self._account, self._policy, self._facts, "order")
+        return rails.check(part, self._account, self._policy, self._facts, self._stage)
 
     def _told(self, intent: Intent, why: Refused) -> Check:
         account_id, symbol = self._account.account_id, intent.order.symbol

@@ -19,6 +19,7 @@ from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
 from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.errors import DelayedError
+from rebalancer.processor.funding import funded
 from rebalancer.processor.gate import RECHECK, sessions_of
 from rebalancer.processor.reading import read_planned_around
 from rebalancer.processor.run import Run
@@ -90,12 +91,18 @@ async def trade_at_close(
     found = auctions(run, [account.instruments[s] for s in symbols])
     if symbols and not found.due:
         raise _until(run, found.wait, f"{', '.join(symbols)} trade at the close")
-    funded = plans.plan(account, spent=spent or Decimal(0), buying_only=True)
-    if proposal is not None:
-        funded = affordable(proposal, funded)
+
+    def buying(there: Account) -> Plan:
+        made = plans.plan(there, spent=spent or Decimal(0), buying_only=True)
+        made = made if proposal is None else affordable(proposal, made)
+        due = [x for x in at_close(made) if x.symbol in found.due]
+        return replace(made, lines=tuple(due))
+
+    money = await funded(run, plans, account, buying(account), buying)
+    account = money.account
     lines = [x for x in at_close(planned) if x.symbol in found.due and x.trade < 0]
-    lines += [x for x in at_close(funded) if x.symbol in found.due]
-    sent, _ = await sound(run, replace(funded, lines=tuple(lines)), account, "replanned")
+    lines += money.plan.lines
+    sent, _ = await sound(run, replace(money.plan, lines=tuple(lines)), account, "replanned")
     reports: tuple[OrderReport, ...] = ()
     if lines:
         reports = await trade(run, sent.lines, account, sent, within=found.within + GRACE)

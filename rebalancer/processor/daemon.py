@@ -16,11 +16,13 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from rebalancer import sdnotify
+from rebalancer.core.rails import Check
 from rebalancer.errors import (
     GatewayUnavailableError,
     LeaseLostError,
@@ -31,13 +33,14 @@ from rebalancer.gateway.market import Contracts
 from rebalancer.logs import event_context
 from rebalancer.processor import ending, halting, upkeep
 from rebalancer.processor.ending import Conclusion, RetryPolicy
+from rebalancer.processor.figures import figures
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
 from rebalancer.processor.reconciling import Reconciler
 from rebalancer.processor.record import Ending, Recorder, end
 from rebalancer.processor.run import Deadlines, Portfolio, Run
 from rebalancer.processor.vigil import keep_vigil
-from rebalancer.queue import moves
+from rebalancer.queue import measures, moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.queue.values import Lease
 
@@ -64,14 +67,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """How events are tried, how many at once, and how long each step may take."""
+class Instructions:
+    """What new settings may change while it runs. An event keeps those it began with."""
 
+    portfolio_of: Callable[[str], Portfolio]
+    #: The accounts that are traded.
+    accounts: tuple[str, ...]
     retry: RetryPolicy
-    limits: Limits
-    deadlines: Deadlines
     #: Seconds that records of runs are kept; ``None``: for ever.
     keep_records: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How many events at once, and how long each step may take."""
+
+    limits: Limits
+    deadlines: Deadlines
 
 
 @dataclass(slots=True)
@@ -80,6 +92,7 @@ class _Flight:
 
     lease: Lease
     record: Recorder
+    instructions: Instructions
     run: Run | None = None
 
     @property
@@ -94,10 +107,9 @@ class Processor:
         self,
         queue: AsyncQueue,
         gateway: Connection,
-        portfolio_of: Callable[[str], Portfolio],
+        instructions: Instructions,
         *,
         worker: str,
-        accounts: Sequence[str],
         rules: Rules,
         clock: Callable[[], float],
         jitter: Callable[[], float] = random.random,
@@ -105,21 +117,30 @@ class Processor:
         self._queue = queue
         self.gateway = gateway
         self._contracts = Contracts(gateway)
-        self._portfolio_of = portfolio_of
+        self._instructions = instructions
         self.worker = worker
-        self.accounts = accounts
-        self._retry = rules.retry
         self._limits = rules.limits
         self._deadlines = rules.deadlines
-        self._keep_records = rules.keep_records
         self._chain = asyncio.Lock()
         self.clock = clock
         self._jitter = jitter
-        self._reconciler = Reconciler(gateway, queue, accounts, worker=worker, clock=clock)
+        self._reconciler = Reconciler(
+            gateway, queue, instructions.accounts, worker=worker, clock=clock
+        )
         self._waiting_for = ""
         self._stopping = asyncio.Event()
         self._running: dict[asyncio.Task[None], _Flight] = {}
         self._slots = asyncio.Semaphore(rules.limits.max_concurrent)
+
+    @property
+    def accounts(self) -> Sequence[str]:
+        """The accounts that are traded."""
+        return self._instructions.accounts
+
+    def adopt(self, instructions: Instructions) -> None:
+        """Follow these from the next event on."""
+        self._instructions = instructions
+        self._reconciler.adopt(instructions.accounts)
 
     @property
     def flying(self) -> tuple[str, ...]:
@@ -230,21 +251,22 @@ class Processor:
     # Carrying out --------------------------------------------------------------------------
 
     def _start(self, lease: Lease) -> None:
-        flight = _Flight(lease, Recorder(began_at=self.clock()))
+        flight = _Flight(lease, Recorder(began_at=self.clock()), self._instructions)
         task = asyncio.create_task(self._carry_out(flight))
         self._running[task] = flight
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
+        flight = self._running.pop(task)
         self._slots.release()
         if not task.cancelled() and task.exception() is not None:
-            log.error("an event's end could not be recorded", exc_info=task.exception())
+            with _about(flight.lease):
+                log.error("an event's end could not be recorded", exc_info=task.exception())
 
     async def _carry_out(self, flight: _Flight) -> None:
         lease = flight.lease
         event = lease.event
-        with event_context(event.event_id, event.account_id):
+        with _about(lease):
             await self._others_of(event.account_id)
             log.info("%s of %s begins", event.exec_command, event.account_id)
             work = self._attempt(flight)
@@ -258,7 +280,11 @@ class Processor:
                 )
             except Exception as error:
                 conclusion = ending.failed(
-                    lease, error, now=self.clock(), retry=self._retry, jitter=self._jitter()
+                    lease,
+                    error,
+                    now=self.clock(),
+                    retry=flight.instructions.retry,
+                    jitter=self._jitter(),
                 )
                 if conclusion is not None:
                     await self._insist(partial(self._end, flight, conclusion))
@@ -286,7 +312,7 @@ class Processor:
         generation = await self._reconciler.admit(flight.lease.event)
         flight.run = Run(
             lease=flight.lease,
-            portfolio=self._portfolio_of(flight.lease.event.account_id),
+            portfolio=flight.instructions.portfolio_of(flight.lease.event.account_id),
             gateway=self.gateway,
             contracts=self._contracts,
             queue=self._queue,
@@ -301,8 +327,19 @@ class Processor:
         """End the event, and append the record of the run."""
         tickets = flight.run.tickets if flight.run is not None else {}
         over = Ending(flight.lease, flight.record, conclusion.outcome, tickets)
-        move, keep = conclusion.move, self._keep_records
+        move, keep = conclusion.move, flight.instructions.keep_records
         await end(self._queue, self._chain, over, move, keep=keep)
+        await self._measure(over, flight.run.tally.checks if flight.run is not None else ())
+
+    async def _measure(self, over: Ending, checks: Sequence[Check]) -> None:
+        """Add a run that is over to the figures, once: killed here, it is not in them."""
+        try:
+            samples = figures(over, checks)
+            await self._queue.run(measures.measure(samples, now=self.clock()))
+        except QueueError as error:
+            log.warning("a run is missing in the figures: %s", error)
+        except Exception:
+            log.exception("a run is missing in the figures")
 
     async def _insist(self, send: Callable[[], Awaitable[object]]) -> None:
         """Record an event's end, however long Redis takes to come back.
@@ -337,6 +374,11 @@ class Processor:
             _, late = await asyncio.wait(busy, timeout=self._limits.shutdown)
             for task in late:
                 await _ended(task)
+
+
+def _about(lease: Lease) -> AbstractContextManager[None]:
+    """Mark what is logged as about this run; its token names it in the history as well."""
+    return event_context(lease.event.event_id, lease.event.account_id, str(lease.token))
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

@@ -37,7 +37,8 @@ class Conclusion:
 def completed(lease: Lease, result: Mapping[str, Any], *, now: float) -> Conclusion:
     """The recipe came to its end."""
     return Conclusion(
-        Outcome("completed", now), partial(moves.complete, lease, now=now, result=result)
+        Outcome("completed", now, str(result.get("nothing_due", ""))),
+        partial(moves.complete, lease, now=now, result=result),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from rebalancer.core import hours
 from rebalancer.core.account import Instrument
 from rebalancer.core.windows import Absence, closed_at
-from rebalancer.errors import DelayedError
+from rebalancer.errors import DelayedError, PermanentError
 from rebalancer.processor.run import Run
 
 #: When the published hours (about a week) name no common session, look again this much later.
@@ -19,6 +19,9 @@ RECHECK = 3600.0
 #: Nothing is sent this many seconds before a close: what arrives after it waits for the next
 #: opening, and would trade then on a plan of the day before.
 CLOSING = 10.0
+
+#: Sessions of each that must be published before it is said that they have none in common.
+SEEN = 3
 
 #: IBKR sometimes leaves a contract's time zone empty; these listings can only be in New York.
 _NEW_YORK = frozenset({"AMEX", "ARCA", "BATS", "IEX", "ISLAND", "NASDAQ", "NYSE"})
@@ -32,6 +35,7 @@ def require_open(run: Run, instruments: Iterable[Instrument]) -> None:
     Raises:
         DelayedError: until the next time when all of them are open at once, and the gateway
             is not expected to be away.
+        PermanentError: each of them opens, but never all of them at once.
     """
     extended = run.portfolio.policy.extended_hours
     listed = tuple(instruments)
@@ -40,6 +44,12 @@ def require_open(run: Run, instruments: Iterable[Instrument]) -> None:
     opens = _opens(run, sessions, now)
     if opens == now:
         return
+    if opens is None and _never(sessions, now):
+        raise PermanentError(
+            f"{_names(listed)} are never open at the same time: nothing is traded before all "
+            f"are. Give each market an account or a target of its own, or see whether "
+            f"`extended_hours` brings them together"
+        )
     # The opening is on the gateway's clock, the queue's due times are on ours.
     wait = RECHECK if opens is None else opens - now
     then = "none is published yet, looking again" if opens is None else "the next common open"
@@ -63,6 +73,13 @@ def _opens(run: Run, sessions: Sequence[hours.Sessions], now: float) -> float | 
             opens = hours.next_common_open(sessions, at)
             at = hours.next_common_open(sessions, at + CLOSING) if opens == at else opens
     return None
+
+
+def _never(sessions: Sequence[hours.Sessions], at: float) -> bool:
+    """Whether enough of everybody's sessions is published to say that they do not overlap."""
+    if hours.next_common_open(sessions, at) is not None:
+        return False
+    return all(sum(opens > at for opens, _ in each) >= SEEN for each in sessions)
 
 
 def _absence(run: Run, at: float) -> Absence | None:

@@ -1,43 +1,42 @@
 """One event's recipe: from a leased event to a result, or to the error that says what next.
 
     hours gate -> settle -> clear open orders -> snapshot -> plan -> sells -> wait
-    -> snapshot -> plan -> buys -> wait -> verify
+    -> snapshot -> plan -> conversions -> buys -> wait -> verify
 
-Sells fund buys, so after the sells the account is read and planned again: replan, never
-replay. A crash anywhere leads back to the start; ``settle`` is what makes that safe.
+What is traded in which order is told in ``passes``. A crash anywhere leads back to the start;
+``settle`` is what makes that safe.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
+from rebalancer.core import request
 from rebalancer.core.account import Account, Instrument
-from rebalancer.core.approval import affordable
-from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import OrderReport
-from rebalancer.core.plan import Plan, PlanLine
+from rebalancer.core.plan import Plan
+from rebalancer.core.request import Aim
 from rebalancer.core.target import Target
-from rebalancer.errors import PermanentError, RetryableError
+from rebalancer.errors import PermanentError, RebalancerError, RetryableError
 from rebalancer.gateway import trading
 from rebalancer.gateway.snapshot import take_snapshot
 from rebalancer.processor import report
 from rebalancer.processor.approving import agreed, done
-from rebalancer.processor.closing import at_close, trade_at_close
+from rebalancer.processor.deciding import Decision, decide, require_raised
 from rebalancer.processor.gate import require_open
+from rebalancer.processor.passes import carried_out
 from rebalancer.processor.reading import (
     cancel_all,
     read_account,
     read_cleared,
     read_planned_around,
 )
-from rebalancer.processor.record_json import seen_json
+from rebalancer.processor.record_json import named_json, seen_json
 from rebalancer.processor.run import Run
 from rebalancer.processor.settle import settle_unfinished
 from rebalancer.processor.taxes import planner
-from rebalancer.processor.trade import trade
 from rebalancer.processor.vetting import sound, vetted
 from rebalancer.queue import moves
 
@@ -64,52 +63,44 @@ async def handle(run: Run) -> Result:
 
 async def rebalance(run: Run) -> Result:
     """Bring the account to its target."""
-    target = run.portfolio.target()
+    asked = request.parse(run.event.data)
+    target = await _target(run)
     run.record.target, run.record.policy = target, run.portfolio.policy
     instruments = await _targeted(run, target)
     require_open(run, instruments.values())
     settled = await settle_unfinished(run)
     plans = await planner(run, target, instruments)
+    decision = await decide(run, plans, asked)
+    if decision.aim is None:
+        return await _nothing_due(run, decision)
+    run.record.aim = decision.aim
+    plans = replace(plans, aim=decision.aim)
     account = await read_cleared(run, plans.priced)
     # Where an earlier attempt has traded, this one goes on as if it had not died.
     before = await run.queue.run(moves.spending(run.event.event_id))
     spent = None if before is None else before.until(account.total_cash)
     run.record.account, run.record.spent = account, spent
     run.record.plan = plans.plan(account, spent=spent)
+    require_raised(run.record.plan)
     first, found = await sound(run, run.record.plan, account, "planned")
-    first, proposal = await agreed(run, first)
+    first, proposal = await agreed(run, first, found["conversions"])
     if proposal is not None:
         first, found = await sound(run, first, account, "planned")
     run.record.plan = first
 
-    reports: list[OrderReport] = []
-    latest = first
-    if sells := _at_once(first.sells):
-        unsold = account
-        reports += await trade(run, sells, unsold, first)
-        account = await read_planned_around(run, plans.priced)
-        _require_untouched(unsold, account, first)
-        # A sell that did not fill funds nothing: only the cash that has come is spent.
-        latest = plans.plan(account, spent=spent or Decimal(0), buying_only=True)
-        if proposal is not None:
-            latest = affordable(proposal, latest)
-        latest, _ = await sound(run, latest, account, "replanned")
-        run.record.replan = latest
-    if buys := _at_once(latest.buys):
-        reports += await trade(run, buys, account, latest)
-        account = await read_planned_around(run, plans.priced)
-    if at_close(first):
-        closed, account = await trade_at_close(run, plans, account, proposal)
-        reports += closed
+    traded = await carried_out(run, plans, first, account, spent=spent, proposal=proposal)
+    account, reports = traded.account, traded.reports
 
     reached = plans.plan(account)
     run.record.account_after, run.record.reached = account, reached
     await _save(run, account, reached)
     result = {
-        "target": {"source": first.target.source, "hash": target.hash},
+        "target": named_json(first.target),
+        "condition": run.record.condition,
         "plan": found,
         "checks": report.checks_json(run.tally.checks),
         "settled": report.reports_json(settled),
+        "conversions": report.reports_json(_with_commissions(run, traded.converted)),
         "orders": report.reports_json(_with_commissions(run, reports)),
         "drift_before": format(first.drift_before, "f"),
         "drift_planned": format(first.drift_after, "f"),
@@ -123,13 +114,18 @@ async def rebalance(run: Run) -> Result:
 
 async def preview(run: Run) -> Result:
     """Plan exactly as ``rebalance`` would, and send nothing; markets may be closed."""
-    target = run.portfolio.target()
+    asked = request.parse(run.event.data)
+    target = await run.portfolio.target()
     plans = await planner(run, target, await _targeted(run, target))
-    account = await read_planned_around(run, plans.priced)
-    planned, found = await vetted(run, plans.plan(account), account)
+    decision = await decide(run, plans, asked, foreseen=True)
+    account = decision.account or await read_planned_around(run, plans.priced)
+    planned = replace(plans, aim=decision.aim or Aim()).plan(account)
+    require_raised(planned)
+    planned, found = await vetted(run, planned, account)
     await _save(run, account, planned)
     return {
-        "target": {"source": planned.target.source, "hash": target.hash},
+        "target": named_json(planned.target),
+        "condition": run.record.condition,
         "plan": found,
         "account": report.account_json(account),
     }
@@ -193,6 +189,39 @@ RECIPES: Mapping[str, Callable[[Run], Awaitable[Result]]] = {
 }
 
 
+async def _target(run: Run) -> Target:
+    """Return the target as it is now.
+
+    If it cannot be had, orders of an earlier attempt are settled all the same: they must not
+    work on unseen until a server that has the weights comes back.
+    """
+    try:
+        return await run.portfolio.target()
+    except RebalancerError:
+        await settle_unfinished(run)
+        raise
+
+
+async def _nothing_due(run: Run, decision: Decision) -> Result:
+    """Say how far off the account is, and that this is not far enough."""
+    account, planned = decision.account, decision.plan
+    if account is None or planned is None:
+        return {"nothing_due": decision.says}
+    run.record.account = run.record.account_after = account
+    run.record.reached = planned
+    await _save(run, account, planned)
+    await done(run)
+    return {
+        "nothing_due": decision.says,
+        "condition": run.record.condition,
+        "target": named_json(planned.target),
+        "orders": [],
+        "drift_before": format(planned.drift_before, "f"),
+        "drift_reached": format(planned.drift_before, "f"),
+        "account": report.account_json(account),
+    }
+
+
 async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:
     """Return the target's instruments by symbol.
 
@@ -207,27 +236,6 @@ async def _targeted(run: Run, target: Target) -> Mapping[str, Instrument]:
             msg = f"{other} and {symbol} are the same contract; give it one weight"
             raise PermanentError(msg)
     return instruments
-
-
-def _at_once(lines: Sequence[PlanLine]) -> list[PlanLine]:
-    """Lines that do not wait for the closing auction."""
-    return [line for line in lines if line.order_type not in AT_CLOSE]
-
-
-def _require_untouched(before: Account, after: Account, planned: Plan) -> None:
-    """Raise ``RetryableError`` if holdings changed that this run has not traded.
-
-    Somebody else trades the account, or its positions are not all there: what comes next
-    needs a plan of its own.
-    """
-    ours = {line.con_id for line in planned.sells}
-    shown = [
-        {p.con_id: p.quantity for p in account.positions if p.con_id not in ours}
-        for account in (before, after)
-    ]
-    if shown[0] != shown[1]:
-        msg = f"holdings of {after.account_id} changed that were not traded; planning anew"
-        raise RetryableError(msg)
 
 
 def _with_commissions(run: Run, reports: Sequence[OrderReport]) -> list[OrderReport]:

@@ -25,6 +25,7 @@ from rebalancer.core.reconcile import (
 from rebalancer.errors import DelayedError, GatewayError, GatewayUnavailableError, QueueError
 from rebalancer.gateway import reconcile
 from rebalancer.gateway.connection import Connection
+from rebalancer.logs import event_context
 from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
 
@@ -63,8 +64,16 @@ class Reconciler:
         self._generation = 0
         self._why = "not begun"
         self._bell = asyncio.Event()
+        self._again = asyncio.Event()
         #: Accounts that had a hold when last looked.
         self._held: set[str] = set()
+
+    def adopt(self, accounts: Sequence[str]) -> None:
+        """Compare these from now on; those that are new before any further event."""
+        if not set(accounts) <= set(self._accounts):
+            self._generation, self._why = 0, "there are new accounts"
+            self._again.set()
+        self._accounts = accounts
 
     @property
     def state(self) -> str:
@@ -118,9 +127,10 @@ class Reconciler:
         while True:
             try:
                 await self._gateway.ready(IDLE)
+                self._again.clear()
                 if await self._compare():
                     trouble = _Trouble()
-                    await self._gateway.lost()
+                    await self._changed()
             except GatewayUnavailableError as error:
                 # Nothing to compare with; how it comes back is the connection's business.
                 self._why, trouble = str(error), _Trouble()
@@ -129,6 +139,22 @@ class Reconciler:
                 self._why = str(error)
                 await self._report(trouble)
                 await asyncio.sleep(PAUSE)
+
+    async def _changed(self) -> None:
+        """Return when there is something to compare again: a connection, or accounts."""
+        waits = {
+            asyncio.create_task(self._gateway.lost()),
+            asyncio.create_task(self._again.wait()),
+        }
+        try:
+            await asyncio.sleep(0)  # now both have begun to wait
+            # Had the connection changed before that, its loss would be that of the next one.
+            if self.done:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+            await asyncio.wait(waits)
 
     async def _report(self, trouble: _Trouble) -> None:
         now = self._clock()
@@ -153,6 +179,7 @@ class Reconciler:
     async def _compare(self) -> bool:
         """Compare, and hold what differs; ``False``: the connection changed meanwhile."""
         began, generation = self._clock(), self._gateway.generation
+        accounts = self._accounts
         look = await self._look()
         if look.found:
             # Another processor may have ended and settled an order between the two answers of
@@ -161,19 +188,19 @@ class Reconciler:
             look = await self._look()
             look.found = [each for each in look.found if each.order_ref in seen]
         found = by_account(look.found)
-        for account_id in self._accounts:
+        for account_id in accounts:
             await self._judge(account_id, found.get(account_id, ()))
         note = {
             "worker": self._worker,
             "generation": generation,
-            "accounts": len(self._accounts),
+            "accounts": len(accounts),
             "shown": look.shown,
             "remembered": look.remembered,
             "held": sorted(self._held),
             "seconds": round(self._clock() - began, 3),
         }
         await self._queue.run(moves.note("reconciled", note, now=self._clock()))
-        if self._gateway.generation != generation:
+        if self._gateway.generation != generation or self._again.is_set():
             return False
         self._generation = generation
         self._bell.set()
@@ -210,7 +237,8 @@ class Reconciler:
                 moves.hold(account_id, found, reason=reason, now=self._clock())
             )
             if news:
-                log.error("%s is held: %s", account_id, reason)
+                with event_context("", account_id):
+                    log.error("%s is held: %s", account_id, reason)
         if await self._queue.run(moves.held(account_id)):
             self._held.add(account_id)
         else:

@@ -20,6 +20,7 @@ from rebalancer.core.account import Account
 from rebalancer.core.order import Intent, OpenOrder
 from rebalancer.core.plan import Plan
 from rebalancer.core.policy import Policy
+from rebalancer.core.request import Aim
 from rebalancer.core.target import Target
 from rebalancer.processor import record_json, report
 from rebalancer.queue import history
@@ -75,6 +76,9 @@ class Recorder:
     began_at: float = 0.0
     target: Target | None = None
     policy: Policy | None = None
+    #: What was to be done, and how far the account was off where that depended on it.
+    aim: Aim | None = None
+    condition: Mapping[str, Any] | None = None
     #: What was seen before the first order, and what was planned on it.
     account: Account | None = None
     plan: Plan | None = None
@@ -82,6 +86,8 @@ class Recorder:
     spent: Decimal | None = None
     #: The plan of the buys, made after the sells.
     replan: Plan | None = None
+    #: Conversions of currencies, each as the plan of its one order.
+    conversions: list[Plan] = field(default_factory=list)
     #: What was seen in the end, and how far from the target that is.
     account_after: Account | None = None
     reached: Plan | None = None
@@ -203,6 +209,8 @@ def written(
         "run": {"token": lease.token, "worker": lease.worker, "reclaims": event.reclaims},
         "target": facts.target and record_json.target_json(facts.target),
         "policy": facts.policy and record_json.plain(facts.policy),
+        "aim": record_json.plain(facts.aim),
+        "condition": facts.condition,
         "snapshot": facts.account and record_json.seen_json(facts.account),
         "spent": record_json.text(facts.spent),
         "plan": facts.plan and report.plan_json(facts.plan),
@@ -226,7 +234,7 @@ def written(
 def _own(ending: Ending, ref: str, outcome: Mapping[str, Any] | None) -> dict[str, Any]:
     """An order of this run; without an outcome a later run finds out what became of it."""
     intent = ending.facts.intents[ref]
-    reference = _planned_price(ending.facts, intent)
+    reference = planned_price(ending.facts, intent)
     if outcome is None:
         return record_json.unsettled_json(intent, reference)
     ticket = ending.tickets.get(ref)
@@ -235,9 +243,10 @@ def _own(ending: Ending, ref: str, outcome: Mapping[str, Any] | None) -> dict[st
     return record_json.ended_json(ref, outcome, reference, newest)
 
 
-def _planned_price(facts: Recorder, intent: Intent) -> Decimal | None:
+def planned_price(facts: Recorder, intent: Intent) -> Decimal | None:
     """The price the order was planned with: that of the latest plan it can be of."""
     plans = (facts.replan, facts.plan) if intent.order.action == "BUY" else (facts.plan,)
+    plans = (*plans, *reversed(facts.conversions))
     lines = (line for plan in plans if plan is not None for line in plan.lines)
     return next((line.price for line in lines if line.symbol == intent.order.symbol), None)
 

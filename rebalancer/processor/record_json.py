@@ -70,10 +70,19 @@ def unspoilt(words: str) -> str:
     return _PASSWORD.sub(r"\1:***@", words)
 
 
+def named_json(target: Target) -> dict[str, Any]:
+    """Return where the weights came from, and what names them."""
+    return {"source": target.source, "hash": target.hash, "origins": plain(target.origins)}
+
+
 def target_json(target: Target) -> dict[str, Any]:
-    """Return where the weights came from, what names them, and themselves."""
+    """The same with the weights, and what holdings count towards them."""
     weights = {symbol: text(weight) for symbol, weight in target.weights.items()}
-    return {"source": target.source, "hash": target.hash, "weights": weights}
+    return {
+        **named_json(target),
+        "weights": weights,
+        "replacements": plain(target.replacements),
+    }
 
 
 def seen_json(account: Account) -> dict[str, Any]:
@@ -178,7 +187,7 @@ def costs_json(orders: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         if amount is None:
             missing += 1
         else:
-            currency = fill["currency"]
+            currency = fill["commission_currency"]
             commissions[currency] = commissions.get(currency, Decimal(0)) + Decimal(amount)
     return {"commission": plain(commissions), "unreported": missing}
 
@@ -195,6 +204,7 @@ def _fill(fill: Mapping[str, Any]) -> dict[str, Any]:
         "price": _decimal(fill.get("price")) or "0",
         "currency": str(fill.get("currency", "")),
         "commission": _decimal(fill.get("commission")),
+        "commission_currency": str(fill.get("commission_currency") or fill.get("currency", "")),
         "at": fill.get("at"),
     }
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from rebalancer.core.account import Account
+from rebalancer.core.forex import Conversion
 from rebalancer.core.order import Fill, OpenOrder, OrderReport
 from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.core.rails import Check
@@ -43,6 +44,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "net_liquidation": text(plan.net_liquidation),
         "base": text(plan.base),
         "reserve": text(plan.reserve),
+        "mode": plan.aim.mode,
+        "aside": text(plan.aside),
         "drift_before": text(plan.drift_before),
         "drift_after": text(plan.drift_after),
         "cash_before": text(plan.cash_before),
@@ -53,6 +56,19 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "target_hash": plan.target_hash,
         "hash": plan.hash,
         "lines": [_line(line) for line in plan.lines],
+    }
+
+
+def conversion_json(wanted: Conversion, line: PlanLine | None = None) -> dict[str, Any]:
+    """Return what is to be converted and why; ``line`` is the order, once there is one."""
+    return {
+        "pair": wanted.symbol,
+        "given": wanted.given,
+        "got": wanted.got,
+        "missing": text(wanted.missing),
+        "trade": line.trade if line else None,
+        "price": text(line.price) if line else None,
+        "limit_price": text(line.limit_price) if line else None,
     }
 
 

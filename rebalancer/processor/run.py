@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from rebalancer.core.event import Event
 from rebalancer.core.policy import Policy
 from rebalancer.core.rails import Check
-from rebalancer.core.target import Substitute, Target
+from rebalancer.core.target import Target
 from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.market import Contracts
 from rebalancer.gateway.trading import Ticket
@@ -27,12 +27,11 @@ class Portfolio:
     account_id: str
     mode: Literal["paper", "live"]
     policy: Policy
-    #: Returns the target; raises ``PermanentError`` with the remedy when there is none.
-    target: Callable[[], Target]
+    #: Returns the target as it is now; raises ``PermanentError`` with the remedy when there is
+    #: none, ``RetryableError`` when it cannot be had at the moment.
+    target: Callable[[], Awaitable[Target]]
     #: Accounts, this one among them, that share the wash-sale guard.
     kin: tuple[str, ...] = ()
-    #: What may be bought instead of a target that the guard bars, by symbol.
-    substitutes: Mapping[str, Substitute] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

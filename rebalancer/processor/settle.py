@@ -22,6 +22,7 @@ from decimal import Decimal
 
 from rebalancer.core.execution import AT_CLOSE
 from rebalancer.core.order import Intent, OrderReport
+from rebalancer.core.pairs import currencies, is_pair
 from rebalancer.core.trades import trade_of
 from rebalancer.errors import DelayedError, RetryableError
 from rebalancer.gateway import trading
@@ -72,8 +73,17 @@ async def settle(
     pairs = list(zip(intents, reports, strict=True))
     fresh = [pair for pair in pairs if _age(run, *pair) < LONGEST_LAG]
     account_id, limit = run.portfolio.account_id, run.deadlines.settlement
-    shares, cash = _expected_shares(fresh), _least_cash(fresh)
-    if not await await_positions(run.gateway, account_id, shares, deadline=limit, cash=cash):
+    pairs_traded = [pair for pair in fresh if is_pair(pair[0].order.symbol)]
+    traded = [pair for pair in fresh if not is_pair(pair[0].order.symbol)]
+    least, most = _converted(pairs_traded)
+    if not await await_positions(
+        run.gateway,
+        account_id,
+        _expected_shares(traded),
+        deadline=limit,
+        cash={**_least_cash(traded), **least},
+        spent=most,
+    ):
         msg = f"the balances of {account_id} do not show the latest fills within {limit:g} s"
         raise RetryableError(msg)
     for intent, report in pairs:
@@ -114,6 +124,30 @@ def _least_cash(pairs: Sequence[tuple[Intent, OrderReport]]) -> Mapping[str, Dec
             booked = report.filled * report.avg_price * (1 - BOOKING_SLACK)
             least[intent.currency] += booked - fees
     return least
+
+
+def _converted(
+    pairs: Sequence[tuple[Intent, OrderReport]],
+) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """Least cash of what conversions have brought, and most of what they took, by currency.
+
+    Both sides are looked at: whoever saw one of them only would convert once more. What came
+    in has paid the commission, perhaps a good part of it; what went out has been paid in full.
+    """
+    least: dict[str, Decimal] = {}
+    most: dict[str, Decimal] = {}
+    for intent, report in pairs:
+        first, second = currencies(intent.order.symbol)
+        if not report.filled or intent.held_before is None or intent.cash_before is None:
+            continue
+        worth = report.filled * report.avg_price
+        if intent.order.action == "BUY":
+            least[first] = intent.held_before + report.filled / 2
+            most[second] = intent.cash_before - worth * (1 - BOOKING_SLACK)
+        else:
+            least[second] = intent.cash_before + worth / 2
+            most[first] = intent.held_before - report.filled * (1 - BOOKING_SLACK)
+    return least, most
 
 
 async def _found(run: Run, intents: Sequence[Intent]) -> dict[str, OrderReport]:

@@ -1,4 +1,8 @@
-"""Plans as what was traded lately bounds them: the wash-sale guard, and young gains kept."""
+"""Plans as holdings and what was traded lately bound them.
+
+Holdings that are replaced count towards what replaces them; the wash-sale guard bars buys;
+young gains are kept.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,25 @@ from decimal import Decimal
 from rebalancer.core import tax
 from rebalancer.core.account import Account, Instrument
 from rebalancer.core.plan import Plan, plan
+from rebalancer.core.request import ANYTHING, Aim
 from rebalancer.core.target import Target
 from rebalancer.core.trades import MEMORY_SECONDS, Trade
 from rebalancer.processor.run import Run
 from rebalancer.queue import moves
+from rebalancer.targets.holdings import counted
 
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Plans for one run. Without tax rules in its policy it is just ``core.plan.plan``."""
+    """Plans for one run. Without replacements and tax rules just ``core.plan.plan``."""
 
     run: Run
     target: Target
     #: The target, and what may have to be bought instead: what needs a price.
     priced: Target
     memory: tuple[Trade, ...] = ()
+    #: What the run is to do.
+    aim: Aim = ANYTHING
 
     def plan(
         self,
@@ -34,17 +42,19 @@ class Planner:
     ) -> Plan:
         """Plan as ``core.plan.plan`` does; notes say what is left alone for taxes.
 
-        ``buying_only`` spends the cash that is there and sells nothing.
+        ``buying_only`` spends the cash that is there, as far as the aim lets it, and sells
+        nothing.
         """
-        portfolio, now = self.run.portfolio, self.run.gateway.now()
-        banned = tax.bans(account, self.memory, portfolio.policy, now)
+        portfolio, now, aim = self.run.portfolio, self.run.gateway.now(), self.aim
+        target, policy = counted(account, self.target, portfolio.policy, aim.aside)
+        banned = tax.bans(account, self.memory, policy, now)
         target, banned = tax.substituted(
-            account, self.target, portfolio.policy, banned, portfolio.substitutes
+            account, target, policy, banned, target.substitutes, aim.aside
         )
-        policy = tax.bounded(portfolio.policy, banned) if banned else portfolio.policy
+        policy = tax.bounded(policy, banned) if banned else policy
         if buying_only:
             policy = policy.buying_only(account.instruments)
-        planned = plan(account, target, policy, spent=spent)
+        planned = plan(account, target, policy, spent=spent, aim=aim)
         return tax.explained(planned, banned)
 
 
@@ -66,9 +76,9 @@ async def planner(run: Run, target: Target, instruments: Mapping[str, Instrument
         memory += await run.queue.run(moves.trades(name, since=now - MEMORY_SECONDS))
     barred = tax.washed(memory, now) if policy.wash_sale_guard else {}
     instead = {
-        run.portfolio.substitutes[symbol].symbol: Decimal(0)
+        target.substitutes[symbol].symbol: Decimal(0)
         for symbol, instrument in instruments.items()
-        if instrument.con_id in barred and symbol in run.portfolio.substitutes
+        if instrument.con_id in barred and symbol in target.substitutes
     }
     priced = replace(target, weights={**instead, **target.weights})
     return Planner(run, target, priced, tuple(memory))

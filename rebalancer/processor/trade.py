@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
 from rebalancer.core.account import Account
 from rebalancer.core.execution import limit_at
 from rebalancer.core.order import Intent, Order, OrderReport, order_ref
+from rebalancer.core.pairs import currencies, is_pair
 from rebalancer.core.plan import Plan, PlanLine
 from rebalancer.errors import DelayedError, GatewayUnavailableError
 from rebalancer.gateway import trading
@@ -38,8 +39,12 @@ async def trade(
     planned: Plan,
     *,
     within: float | None = None,
+    missing: Mapping[str, Decimal] | None = None,
 ) -> tuple[OrderReport, ...]:
     """Send one order per line of the plan and return what became of each.
+
+    ``missing`` makes it a conversion: what is missing by currency, of which it is to bring no
+    more.
 
     1. a pass number is drawn, so that no ``orderRef`` is ever used twice
     2. per chunk: everything in it is open and keeps to the safety rails; lease, halts and the
@@ -60,14 +65,16 @@ async def trade(
     """
     run.trading = True
     number = await run.queue.run(
-        moves.begin_pass(run.lease, now=run.clock(), cash=account.total_cash)
+        moves.begin_pass(
+            run.lease, now=run.clock(), cash=account.total_cash, aim=run.record.aim
+        )
     )
     intents = [_intent(run, number, line, account) for line in lines]
     sent: list[Intent] = []
     tickets: list[trading.Ticket] = []
     halted: dict[str, str] = {}
     closed: DelayedError | None = None
-    watch = Watch(run, planned, account)
+    watch = Watch(run, planned, account, missing)
     for chunk, chunk_lines in zip(_chunks(intents), _chunks(lines), strict=True):
         # Nothing may lie between the gate and the wire, not even the gateway's pacing.
         async with run.gateway.sending:
@@ -122,6 +129,12 @@ async def trade(
 def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:
     policy = run.portfolio.policy
     currency = account.instruments[line.symbol].currency
+    # Without what others' working orders may yet bring: the balances do not show that.
+    held = line.held - account.working.get(line.symbol, Decimal(0))
+    cash = account.cash.get(currency)
+    if is_pair(line.symbol):
+        held = account.cash.get(currencies(line.symbol)[0], Decimal(0))
+        cash = account.cash.get(currency, Decimal(0))
     order = Order(
         order_ref=order_ref(run.event.event_id, number, line.symbol),
         account_id=run.portfolio.account_id,
@@ -142,9 +155,8 @@ def _intent(run: Run, number: int, line: PlanLine, account: Account) -> Intent:
         number,
         run.clock(),
         currency=currency,
-        # Without what others' working orders may yet bring: the balances do not show that.
-        held_before=line.held - account.working.get(line.symbol, Decimal(0)),
-        cash_before=account.cash.get(currency),
+        held_before=held,
+        cash_before=cash,
     )
 
 

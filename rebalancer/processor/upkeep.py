@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from rebalancer import sdnotify
 from rebalancer.core.event import Event
 from rebalancer.errors import GatewayUnavailableError, QueueError
+from rebalancer.logs import event_context
 from rebalancer.processor import vigil
-from rebalancer.queue import moves
+from rebalancer.queue import measures, moves
 from rebalancer.queue.store import AsyncQueue
 
 if TYPE_CHECKING:
@@ -33,10 +34,15 @@ async def say_alive(processor: Processor, queue: AsyncQueue, every: float) -> No
             "worker": processor.worker,
             "gateway_ready": processor.gateway.is_ready,
             "gateway_state": processor.gateway.state,
+            "pacing_waits": processor.gateway.pacing_waits,
+            "pacing_seconds": round(processor.gateway.pacing_seconds, 3),
             "gateway_expected_down_until": vigil.expected_down_until(processor.gateway),
         }
         with contextlib.suppress(QueueError):
             await queue.run(moves.heartbeat_daemon("processor", info, now=processor.clock()))
+            # Before the journal forgets, and without anybody having to look.
+            while await queue.run(measures.count(now=processor.clock())):
+                pass
         await asyncio.sleep(every)
 
 
@@ -64,7 +70,8 @@ async def _mind_orders_of(
     intents = await queue.run(moves.open_intents(account_id, now=now))
     if not intents or account_id in processor.flying or now - intents[0].recorded_at < age:
         return
-    log.warning("%d orders of %s are unsettled", len(intents), account_id)
     name = f"settle.{account_id}.{now:.0f}"
+    with event_context(name, account_id):
+        log.warning("%d orders of %s are unsettled", len(intents), account_id)
     event = Event(name, account_id, "settle-orders", received_at=now, source="processor")
     await queue.run(moves.enqueue(event, now=now))

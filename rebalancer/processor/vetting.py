@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rebalancer.core.account import Account
+from rebalancer.core.forex import conversions
 from rebalancer.core.plan import Plan
 from rebalancer.processor import report
 from rebalancer.processor.checks import check_plan, require
@@ -20,9 +21,17 @@ async def vetted(run: Run, planned: Plan, account: Account) -> tuple[Plan, dict[
     checks = await check_plan(run, planned, account, answers)
     return planned, {
         **report.plan_json(planned),
+        "conversions": _conversions(run, planned, account),
         "checks": report.checks_json(checks),
         "what_if": shown(answers),
     }
+
+
+def _conversions(run: Run, planned: Plan, account: Account) -> list[dict[str, Any]]:
+    """What would be converted before the buys, if the sells bring what they at least may."""
+    if run.portfolio.policy.fx != "auto-convert":
+        return []
+    return [report.conversion_json(wanted) for wanted in conversions(planned, account)]
 
 
 async def sound(

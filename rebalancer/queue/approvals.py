@@ -9,6 +9,7 @@ from typing import Any
 
 from rebalancer.core.approval import Proposal, ProposedLine
 from rebalancer.core.event import Event
+from rebalancer.core.request import Aim
 from rebalancer.queue import codec, keys
 from rebalancer.queue.codec import stamp
 from rebalancer.queue.move import Move, command, new_request, proof
@@ -91,6 +92,7 @@ def _read(raw: bytes, mark: bytes | None) -> Pending:
         lines=lines,
         proposed_at=float(found["proposed_at"]),
         expires_at=float(found["expires_at"]),
+        asked=str(found.get("asked", Aim())),
     )
     said = codec.loads(mark) if mark is not None else {}
     if said.get("plan_hash") != proposal.plan_hash:
@@ -110,6 +112,8 @@ def approve(account_id: str, plan_hash: str, *, by: str, now: float) -> Move[Ans
         received_at=now,
         priority="high",
         source="approval",
+        # It calls up what waits and asks for nothing itself.
+        data={"asks": {}},
     )
     mark = codec.dumps({"plan_hash": plan_hash, "by": by, "at": now})
 

@@ -56,6 +56,19 @@ def save_snapshot(account_id: str, snapshot: Mapping[str, Any], *, now: float) -
     return command("HSET", keys.SNAPSHOTS, account_id, stored, parse=lambda _reply: None)
 
 
+def snapshots() -> Move[Mapping[str, Mapping[str, Any]]]:
+    """The latest picture of every account that has one; unreadable ones are left out."""
+
+    def parse(reply: list[bytes]) -> Mapping[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = {}
+        for key, raw in zip(reply[::2], reply[1::2], strict=True):
+            with suppress(ValueError):
+                found[key.decode(errors="replace")] = codec.loads(raw)
+        return found
+
+    return command("HGETALL", keys.SNAPSHOTS, parse=parse)
+
+
 def load_snapshot(account_id: str) -> Move[Mapping[str, Any] | None]:
     """The account's latest picture and its ``saved_at`` (Unix seconds), if there is one."""
 

@@ -44,8 +44,24 @@ def _plain(value: object) -> object:
 _encoder = json.JSONEncoder(
     separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
 )
-_json = _encoder.encode
-_from_json = json.JSONDecoder().decode
+_decoder = json.JSONDecoder()
+# JSONEncoder makes the C encoder anew for each value, which costs more than most values do.
+_make = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+_quoted = json.encoder.encode_basestring
+_chunks = _make and _make(None, _plain, _quoted, None, ":", ",", False, False, False)
+
+
+def _json(value: object) -> str:
+    return "".join(_chunks(value, 0)) if _chunks else _encoder.encode(value)
+
+
+def _from_json(text: str) -> object:
+    # Nearly always nothing stands around the object, and two searches for it can be spared.
+    try:
+        found, end = _decoder.scan_once(text, 0)  # type: ignore[attr-defined]
+    except StopIteration:
+        return _decoder.decode(text)
+    return found if end == len(text) else _decoder.decode(text)
 
 
 def dumps(value: object) -> bytes:

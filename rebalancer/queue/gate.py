@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from rebalancer.core.order import Intent, OrderReport
+from rebalancer.core.request import Aim, aim_from
 from rebalancer.core.trades import MEMORY_SECONDS, WASH_SECONDS, Trade
 from rebalancer.errors import PermanentError
 from rebalancer.queue import codec, keys
@@ -15,8 +16,12 @@ from rebalancer.queue.move import Move, command, new_request, proof
 from rebalancer.queue.values import Halt, Lease, Recorded, Refused, Spending
 
 
-def begin_pass(lease: Lease, *, now: float, cash: Decimal | None = None) -> Move[int]:
-    """Number the next pass of the event: 1, 2, 3, never one twice; ``cash`` is at its begin.
+def begin_pass(
+    lease: Lease, *, now: float, cash: Decimal | None = None, aim: Aim | None = None
+) -> Move[int]:
+    """Number the next pass of the event: 1, 2, 3, never one twice.
+
+    ``cash`` is at its begin, ``aim`` is what the event does: a later attempt finds both.
 
     Counts on over retries and crashes until the event completes or is removed, so that no
     order reference is ever used again.
@@ -27,21 +32,26 @@ def begin_pass(lease: Lease, *, now: float, cash: Decimal | None = None) -> Move
     return Move(
         "begin_pass",
         (keys.answer(new_request()),),
-        (stamp(now), *proof(lease), "" if cash is None else f"{cash:f}"),
+        (
+            stamp(now),
+            *proof(lease),
+            "" if cash is None else f"{cash:f}",
+            "" if aim is None else str(aim),
+        ),
         int,
     )
 
 
 def spending(event_id: str) -> Move[Spending | None]:
-    """What passes of the event, not complete yet, have cost so far.
+    """What passes of the event, not complete yet, do and have cost so far.
 
     ``None``: it has begun none, or what is stored is unreadable.
     """
 
     def parse(reply: bytes | None) -> Spending | None:
         try:
-            _, cash, spent = (reply or b"").decode(errors="replace").split()
-            found = Spending(Decimal(cash), Decimal(spent))
+            _, cash, spent, *aim = (reply or b"").decode(errors="replace").split()
+            found = Spending(Decimal(cash), Decimal(spent), aim_from("".join(aim)))
         except (ValueError, InvalidOperation):
             return None
         return found if found.cash.is_finite() and found.spent.is_finite() else None

@@ -6,12 +6,15 @@ Only scripts append, in the same step as the move they describe. Everybody may r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rebalancer.queue import codec, keys
 from rebalancer.queue.codec import stamp
 from rebalancer.queue.move import Move, command, new_request
 from rebalancer.queue.values import Entry, Lease
+
+#: ``critical``: look at it now. ``action``: it waits for a person. ``routine``: good to know.
+AlertLevel = Literal["critical", "action", "routine"]
 
 #: Reading on from here starts at the oldest entry kept.
 START = "0-0"
@@ -52,9 +55,10 @@ def alert(
     remedy: str = "",
     event_id: str = "",
     account_id: str = "",
+    level: AlertLevel = "critical",
 ) -> Move[None]:
     """Put down what a person has to know: what happened, and what they can do about it."""
-    data = alert_data(title, text, remedy=remedy)
+    data = {**alert_data(title, text, remedy=remedy), "level": level}
     return note("alert", data, now=now, event_id=event_id, account_id=account_id)
 
 

@@ -24,6 +24,12 @@ APPROVALS = "rebalance_approvals"
 HISTORY = "rebalance_history"
 HISTORY_HEAD = "rebalance_history_head"
 SWEEPS = "rebalance_sweeps"
+COUNTS = "rebalance_counts"
+MEASURES = "rebalance_measures"
+#: Hash: "source outcome" -> how many signals.
+SIGNALS = "rebalance_signals"
+#: Hash: schedule -> Unix seconds up to which it has been seen.
+SCHEDULES = "rebalance_schedules"
 
 
 def answer(request: str) -> str:

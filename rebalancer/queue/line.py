@@ -7,12 +7,16 @@ sends what is packed already and cuts up what comes back.
 
 from __future__ import annotations
 
+import socket
+import struct
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 _SIZE = 65_536
+#: A timeout as the kernel takes it: whole seconds and microseconds.
+_TIMEVAL = struct.Struct("@ll")
 #: The first byte of a reply says what it is.
 _STRING, _NUMBER, _STATUS, _LIST, _ERROR = b"$:+*-"
 
@@ -33,6 +37,12 @@ class Line:
         self._connection = connection
         self._socket = connection._sock  # noqa: SLF001 - where redis-py's own parsers find it
         self._timeout = timeout
+        if type(self._socket) is socket.socket:
+            # Python asks the kernel before each send and each receive whether it may, if it
+            # keeps a timeout itself. The kernel can keep it, too; TLS must not be cut short so.
+            self._socket.settimeout(None)
+            self._allow(socket.SO_SNDTIMEO, timeout)
+        self._allow(socket.SO_RCVTIMEO, timeout)
         self._data = b""
         self._at = 0
 
@@ -49,20 +59,33 @@ class Line:
             redis.ResponseError: the answer is an error; the line is fit for more.
             OSError, redis.ConnectionError: no answer; close the line.
         """
-        self._socket.sendall(packed)
-        if blocking:
-            self._socket.settimeout(self._timeout + blocking)
-            self._receive()
-            self._socket.settimeout(self._timeout)
-        else:
-            self._receive()
-        # Nearly always the reply is one string, and here in one piece.
-        data = self._data
-        head = data.find(b"\r\n")
-        if data[0] == _STRING and head > 0 and len(data) == head + int(data[1:head]) + 4:
-            self._at = len(data)
-            return data[head + 2 : -2]
-        return self._reply()
+        try:
+            self._socket.sendall(packed)
+            if blocking:
+                self._allow(socket.SO_RCVTIMEO, self._timeout + blocking)
+                self._receive()
+                self._allow(socket.SO_RCVTIMEO, self._timeout)
+            else:
+                self._receive()
+            # Nearly always the reply is one string, and here in one piece.
+            data = self._data
+            head = data.find(b"\r\n")
+            if data[0] == _STRING and head > 0 and len(data) == head + int(data[1:head]) + 4:
+                self._at = len(data)
+                return data[head + 2 : -2]
+            return self._reply()
+        except BlockingIOError as error:
+            raise TimeoutError(f"silent for {self._timeout + blocking:g} s") from error
+
+    def _allow(self, option: int, seconds: float) -> None:
+        """Let a send (SO_SNDTIMEO) or a receive (SO_RCVTIMEO) take so long, and no longer."""
+        if self._socket.gettimeout() is not None:
+            self._socket.settimeout(seconds)
+            return
+        whole, part = divmod(seconds, 1)
+        # Zero would mean for ever.
+        lapse = _TIMEVAL.pack(int(whole), max(int(part * 1e6), 0 if whole else 1))
+        self._socket.setsockopt(socket.SOL_SOCKET, option, lapse)
 
     def _reply(self) -> Any:
         while (end := self._data.find(b"\r\n", self._at)) < 0:

@@ -108,20 +108,32 @@ BATCH = 100
 # -- in ------------------------------------------------------------------------------------
 
 
-def enqueue(event: Event, *, now: float) -> Move[Enqueued]:
+def enqueue(
+    event: Event,
+    *,
+    now: float,
+    counted: bool = False,
+    seen: tuple[str, float] | None = None,
+) -> Move[Enqueued]:
     """Accept a signal: a new event, or folded into the one that serves its key already.
 
     Sending the same ``event_id`` again within three days changes nothing and gives the
     first answer, whatever became of the event meanwhile.
 
+    In the same step a ``counted`` signal is counted under its source (``signals.counts``), and
+    with that ``seen``, a schedule and a due time, says up to when the schedule has been seen.
+
     Raises:
         PermanentError: the event cannot be written down (see ``codec.encode``).
     """
     raw = codec.encode(event)
+    told: tuple[str, ...] = (event.source,) if counted else ()
+    if counted and seen is not None:
+        told = (*told, seen[0], stamp(seen[1]))
     return Move(
         "enqueue",
         (keys.answer(f"event:{event.event_id}"),),
-        (stamp(now), event.event_id, event.account_id, event.key, event.priority, raw),
+        (stamp(now), event.event_id, event.account_id, event.key, event.priority, raw, *told),
         _enqueued,
     )
 

@@ -19,6 +19,7 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 
 from rebalancer.errors import RebalancerError
 from rebalancer.queue import keys, moves, scripts
+from rebalancer.queue.followers import waiting_for
 from rebalancer.queue.journal import entries
 from rebalancer.queue.line import Line
 from rebalancer.queue.move import Move
@@ -270,6 +271,15 @@ class AsyncQueue:
         Raises as ``Queue.run``.
         """
         return _entries(await self._once(_watch(after_id, wait, limit), wait))
+
+    async def news(self, reader: str, *, wait: float, limit: int = 100) -> tuple[Entry, ...]:
+        """Journal entries for ``reader``, see ``followers``; waits up to ``wait`` seconds.
+
+        Raises as ``Queue.run``; after that some may be pending without having been seen.
+        """
+        parts = waiting_for(reader, wait, limit)
+        packed = b"*%d\r\n%b" % (len(parts), scripts.pack(parts))
+        return _entries(await self._once(packed, wait))
 
     async def ring(self, after_id: str, *, wait: float) -> str:
         """Return at the first change of the halts after ``after_id``, with its id.

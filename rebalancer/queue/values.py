@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from rebalancer.core.event import Event
+from rebalancer.core.request import Aim
 
 SweepKind = Literal["leases", "repair", "retry", "delayed"]
 
@@ -187,12 +188,14 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What an event's passes have cost; money is the account's currency."""
+    """What an event's passes do and have cost; money is the account's currency."""
 
     #: At the begin of the last pass.
     cash: Decimal
     #: By the passes before that one.
     spent: Decimal
+    #: ``None``: it is not known.
+    aim: Aim | None = None
 
     def until(self, cash: Decimal) -> Decimal:
         """What all passes have cost, now that there is so much ``cash``."""

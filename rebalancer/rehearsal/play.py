@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from rebalancer.queue.values import Entry
 from rebalancer.settings import Settings
 from rebalancer.sim.server import serve
 from rebalancer.sim.world import World
+from rebalancer.targets.resolve import Fetcher
 
 Verdict = Literal["on target", "off target", "waits", "failed", "unfinished"]
 Record = Mapping[str, Any]
@@ -159,7 +161,7 @@ async def _processing(
     queue: AsyncQueue, settings: Settings
 ) -> AsyncIterator[asyncio.Task[None]]:
     """A processor at work, and the sweeps beside it."""
-    processor = assemble(settings, queue)
+    processor = assemble(settings, queue, Fetcher(os.environ))
     running = asyncio.create_task(processor.run())
     sweeping = asyncio.create_task(_sweep_for_ever(queue))
     try:

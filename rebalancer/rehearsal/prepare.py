@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from rebalancer.errors import PermanentError
+from rebalancer.core import request
+from rebalancer.errors import PermanentError, RebalancerError
 from rebalancer.gateway.identity import mode_of
 from rebalancer.rehearsal import replay
 from rebalancer.rehearsal.play import Part
 from rebalancer.rehearsal.replay import Record
 from rebalancer.rehearsal.starts import Start, from_cash, from_seen
 from rebalancer.settings import AccountSettings, Service, Settings
+from rebalancer.settings.models import NotFetchedError
+from rebalancer.targets import resolve
+from rebalancer.targets.resolve import Fetcher
 
 Snapshots = Mapping[str, Mapping[str, Any] | None]
 
@@ -36,7 +43,7 @@ class Rehearsal:
         found: dict[str, None] = {}
         for start in self.starts:
             account = self.settings.accounts[start.account_id]
-            if not account.lacks_target:  # the processor will say so
+            with contextlib.suppress(RebalancerError):  # the processor will say so
                 found |= dict.fromkeys(account.target().weights)
         return list(found)
 
@@ -78,11 +85,27 @@ def own(
         else:
             starts.append(from_seen(name, seen, "snapshot"))
     return Rehearsal(
-        settings=settings,
+        settings=_fetched(settings, starts),
         starts=tuple(starts),
         parts=tuple(Part(start.account_id) for start in starts),
         market=tuple(_readable(snapshots)),
     )
+
+
+def _fetched(settings: Settings, starts: Iterable[Start]) -> Settings:
+    """The settings with the weights that are at URLs, asked once for all of the rehearsal."""
+    accounts = dict(settings.accounts)
+    fetcher = Fetcher(os.environ)
+    for name in (start.account_id for start in starts):
+        try:
+            accounts[name].target()
+        except NotFetchedError:
+            with contextlib.suppress(RebalancerError):
+                target = asyncio.run(resolve.target(accounts[name], fetcher))
+                accounts[name] = dataclasses.replace(accounts[name], _target=target)
+        except RebalancerError:
+            continue
+    return dataclasses.replace(settings, accounts=accounts)
 
 
 def _readable(snapshots: Snapshots) -> Iterable[Start]:
@@ -122,6 +145,7 @@ def recorded(service: Service, record: Record, own_settings: Settings | None) ->
         settings = own_settings
         if reason := settings.why_not_traded(name):
             raise PermanentError(reason)
-    part = Part(name, data=event["data"], spent=replay.spent_before(record))
+    data = request.data_of(replay.aim_of(record))
+    part = Part(name, data=data, spent=replay.spent_before(record))
     start = from_seen(name, record["snapshot"], "record")
     return Rehearsal(settings, (start,), (part,), record=record)

@@ -12,8 +12,10 @@ from rebalancer.core.account import Account, Instrument, PriceKind, Quote
 from rebalancer.core.account import Position as AccountPosition
 from rebalancer.core.plan import plan
 from rebalancer.core.policy import Policy
-from rebalancer.core.target import Target
+from rebalancer.core.request import Aim
+from rebalancer.core.target import Substitute, Target
 from rebalancer.errors import PermanentError, RebalancerError
+from rebalancer.targets.holdings import counted
 
 Record = Mapping[str, Any]
 
@@ -33,7 +35,12 @@ def target_of(record: Record) -> Target:
     """Return the target that the run followed."""
     found = record["target"]
     weights = {symbol: Decimal(weight) for symbol, weight in found["weights"].items()}
-    return Target(weights, found["source"])
+    # Records of earlier versions know of no replacements.
+    replacements = {
+        source: Substitute(one["symbol"], Decimal(one["scale"]))
+        for source, one in found.get("replacements", {}).items()
+    }
+    return Target(weights, found["source"], replacements=replacements)
 
 
 def policy_of(record: Record) -> Policy:
@@ -131,6 +138,12 @@ def spent_before(record: Record) -> Decimal | None:
     return _decimal(record["spent"])
 
 
+def aim_of(record: Record) -> Aim:
+    """Return what the run was to do; records of before there was a choice do not say."""
+    found = record.get("aim")
+    return cast(Aim, _value(Aim, found)) if found else Aim()
+
+
 def planned_again(record: Record) -> str:
     """Return the hash of the plan that is made today on what the run saw.
 
@@ -139,7 +152,9 @@ def planned_again(record: Record) -> str:
     """
     spent = spent_before(record)
     try:
-        again = plan(account_of(record), target_of(record), policy_of(record), spent=spent)
+        account, aim = account_of(record), aim_of(record)
+        target, policy = counted(account, target_of(record), policy_of(record), aim.aside)
+        again = plan(account, target, policy, spent=spent, aim=aim)
     except RebalancerError as error:
         return str(error)
     return again.hash

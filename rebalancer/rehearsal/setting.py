@@ -12,6 +12,7 @@ from rebalancer.gateway.contracts import parse_symbol
 from rebalancer.rehearsal.starts import Known, Start
 from rebalancer.sim.scenario import load_world
 from rebalancer.sim.scenario_market import SYNTHETIC_CON_IDS
+from rebalancer.sim.venue.pairs import pairs
 from rebalancer.sim.vocabulary import Fault
 from rebalancer.sim.world import AccountSpec, Holding, Listing, World
 
@@ -50,7 +51,9 @@ def build(
     base = load_world(scenario or "default")
     known = _latest([*market, *starts])
     wanted = dict.fromkeys([*symbols, *(held.symbol for s in starts for held in s.held)])
-    offered = {(listing.symbol, listing.currency): listing for listing in base.listings}
+    offered = {
+        (listing.symbol, listing.currency): _in_currency(listing) for listing in base.listings
+    }
     listings: dict[str, Listing] = {}
     made_up: list[str] = []
     missing: list[str] = []
@@ -76,7 +79,9 @@ def build(
     others = [
         listing
         for listing in base.listings
-        if listing.con_id not in ours and (listing.symbol, listing.currency) not in named
+        if listing.con_id not in ours
+        and (listing.symbol, listing.currency) not in named
+        and listing.sec_type != "CASH"
     ]
     rates = _rates(
         [*market, *starts], base.rates, {listing.currency for listing in ours.values()}
@@ -84,13 +89,27 @@ def build(
     open_now = base.clock.start is None  # a scenario with a time of its own keeps it
     world = replace(
         base,
-        listings=(*ours.values(), *others),
+        listings=(*ours.values(), *others, *pairs(rates)),
         accounts=tuple(_account(start, listings, rates) for start in starts),
         rates=rates,
         clock=replace(base.clock, always_open=base.clock.always_open or open_now),
         faults=tuple(_scaled(fault, base.listings, ours.values()) for fault in base.faults),
     )
     return Setting(world, tuple(made_up))
+
+
+def _in_currency(listing: Listing) -> Listing:
+    """The listing with its price in its currency, as snapshots have it, not in pence."""
+    scale = listing.magnifier
+    return replace(
+        listing,
+        price=listing.price / scale,
+        tick=listing.step_at(listing.price) / scale,
+        close=None if listing.close is None else listing.close / scale,
+        path=tuple(replace(point, price=point.price / scale) for point in listing.path),
+        steps=(),
+        magnifier=1,
+    )
 
 
 def _latest(starts: Sequence[Start]) -> dict[str, Known]:

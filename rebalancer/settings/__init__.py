@@ -11,7 +11,15 @@
 ``policy.py``        the keys that ``defaults`` and every account share
 ``symbols.py``       how instruments are spelled
 ``targets.py``       weights and replacement sets
+``sources.py``       what may stand under ``targets:``
+``model_files.py``   models in files of their own
+``models.py``        models of models, as a tree
+``targets_check.py`` what can be said of them before any event
+``credentials.py``   secrets by name
+``schedules.py``     the keys of a schedule
+``times.py``         when a schedule signals
 ``accounts.py``      accounts.yaml
+``reloading.py``     what a running program may take over, and what needs a restart
 ``loading.py``       all of it, checked against one another
 
 Only cli/ and the programs' entry points read settings; everybody else is given plain values.
@@ -25,10 +33,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rebalancer.settings.accounts import AccountSettings, Schedule
+    from rebalancer.settings.accounts import AccountSettings
     from rebalancer.settings.files import Files, locate
     from rebalancer.settings.loading import Settings, load
     from rebalancer.settings.problems import InvalidSettingsError, Problem
+    from rebalancer.settings.schedules import Schedule
     from rebalancer.settings.service import Service
     from rebalancer.settings.service_file import load_service
 
@@ -47,7 +56,7 @@ __all__ = [
 
 _HOMES = {
     "AccountSettings": "accounts",
-    "Schedule": "accounts",
+    "Schedule": "schedules",
     "Files": "files",
     "locate": "files",
     "Settings": "loading",

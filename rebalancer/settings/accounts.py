@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import time
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
-from zoneinfo import ZoneInfo
 
-from rebalancer.core.event import COMMANDS
 from rebalancer.core.policy import Bounds, OrderType, Policy
-from rebalancer.core.target import Substitute, Target
+from rebalancer.core.target import Target
 from rebalancer.errors import PermanentError
 from rebalancer.settings import symbols, targets
 from rebalancer.settings.document import BadValueError, Item
@@ -29,55 +25,12 @@ from rebalancer.settings.kinds import (
     section,
     text,
 )
-from rebalancer.settings.policy import ORDER_TYPES, PolicyKeys
-from rebalancer.settings.problems import Problem, did_you_mean
+from rebalancer.settings.models import Definition, grow, target_of
+from rebalancer.settings.policy import ORDER_TYPES, PolicyKeys, SumRule
+from rebalancer.settings.problems import Problem
 from rebalancer.settings.rails import symbol_list
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def local_time(item: Item) -> time:
-    """A time of day: ``15:30``."""
-    expected = "a time of day from 00:00 to 23:59"
-    match = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", item.text(expected))
-    if match is None:
-        raise item.refuse(expected)
-    return time(int(match[1]), int(match[2]))
-
-
-def time_zone(item: Item) -> ZoneInfo:
-    """An IANA time zone."""
-    expected = "a time zone such as America/New_York"
-    name = item.text(expected)
-    try:
-        return ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        close = did_you_mean(name, sorted(zoneinfo.available_timezones()))
-        raise item.refuse(expected + close) from None
-
-
-def weekdays(item: Item) -> frozenset[int]:
-    """A list of days; Monday is 0."""
-    days = gather(one_of(*_DAYS), item.elements(f"a list of {', '.join(_DAYS)}"))
-    if not days:
-        raise item.refuse("at least one day", found="an empty list")
-    return frozenset(_DAYS.index(day) for day in days)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """When to signal a command for an account by the clock."""
-
-    at: time = key(local_time, about="Local time of day.")
-    time_zone: ZoneInfo = key(
-        time_zone, default=ZoneInfo("America/New_York"), about="Whose local time."
-    )
-    days: frozenset[int] = key(
-        weekdays,
-        default=frozenset(range(5)),
-        about="On which days; Monday to Friday if not set.",
-    )
-    exec_command: str = key(one_of(*COMMANDS), default="rebalance", about="What to do.")
+from rebalancer.settings.schedules import Schedule, schedule
+from rebalancer.settings.sources import Source, Weights, source
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +82,8 @@ class AccountKeys(PolicyKeys):
     replacement_set: str = key(
         text(), default="", about="Set in replacement-sets.yaml applied to the targets."
     )
-    targets: Mapping[str, Decimal] | None = key(
-        targets.weights, default=None, about="Weights by symbol, instead of the strategy's."
+    targets: Source | None = key(
+        source, default=None, about="Weights, or where they are, instead of the strategy's."
     )
     bounds: Mapping[str, Bounds] | None = key(
         bounds,
@@ -147,7 +100,7 @@ class AccountKeys(PolicyKeys):
             bars a symbol; if not set, the replacement_set.""",
     )
     schedule: tuple[Schedule, ...] = key(
-        one_or_more(section(Schedule)), default=(), about="Signals by the clock; one or a list."
+        one_or_more(schedule), default=(), about="Signals by the clock; one or a list."
     )
 
 
@@ -155,7 +108,12 @@ class AccountKeys(PolicyKeys):
 class Strategy:
     """A model that several accounts may follow."""
 
-    targets: Mapping[str, Decimal] = key(targets.weights, about="Weights by symbol.")
+    targets: Source = key(source, about="Weights, or where they are.")
+    targets_sum: SumRule | None = key(
+        one_of("refuse", "cash", "normalise"),
+        default=None,
+        about="For this model, unless the account says; if not set, as in `defaults`.",
+    )
 
 
 def _accounts(item: Item) -> tuple[AccountKeys, ...]:
@@ -191,10 +149,11 @@ def _misspelled_bounds(element: Item, account: AccountKeys) -> list[Problem]:
     named += [(element.at("no_sell"), name) for name in account.no_sell]
     if isinstance(account.allowed_symbols, tuple):
         named += [(element.at("allowed_symbols"), name) for name in account.allowed_symbols]
+    model = account.targets.by_symbol if isinstance(account.targets, Weights) else {}
     return [
         place.problem(f"{name} for {target}", f"the target's {target}")
         for place, name in named
-        for target in account.targets or ()
+        for target in model
         if name != target and symbols.same(name, target)
     ]
 
@@ -218,6 +177,12 @@ def accounts_file(item: Item) -> AccountsFile:
     return section(AccountsFile)(item)
 
 
+def place_of(root: Item, index: int, *path: str) -> Item:
+    """Where a key of the account with this index stands, or the nearest above it."""
+    listed = root if root.is_list else root.at("accounts")
+    return list(listed.elements(""))[index].at(*path)
+
+
 @dataclass(frozen=True, slots=True)
 class AccountSettings:
     """One account, with defaults, strategy and replacements applied."""
@@ -229,10 +194,8 @@ class AccountSettings:
     replacement_set: str
     schedules: tuple[Schedule, ...]
     _policy: Policy = field(repr=False)
-    #: The target, or why there is none and what to do about it.
-    _target: Target | str = field(repr=False)
-    #: What may be bought instead of a target that the wash-sale guard bars.
-    substitutes: Mapping[str, Substitute] = field(default_factory=dict, repr=False)
+    #: The target, where it comes from, or why there is none and what to do about it.
+    _target: Target | Definition | str = field(repr=False)
 
     def policy(self) -> Policy:
         """How this account may be moved."""
@@ -243,11 +206,21 @@ class AccountSettings:
         """What to do about a missing target; '' when there is one."""
         return self._target if isinstance(self._target, str) else ""
 
-    def target(self) -> Target:
-        """What it should hold. Raises ``PermanentError`` with the remedy if nobody said."""
+    def definition(self) -> Target | Definition:
+        """Where its target comes from. Raises ``PermanentError`` if nobody said."""
         if isinstance(self._target, str):
             raise PermanentError(f"account {self.account_id} has no target: {self._target}")
         return self._target
+
+    def target(self) -> Target:
+        """What it should hold, read anew, without asking a URL.
+
+        Raises:
+            PermanentError: with the remedy if nobody said, the weights are wrong or at a URL.
+            RetryableError: a model file cannot be read now.
+        """
+        found = self.definition()
+        return found if isinstance(found, Target) else target_of(found, grow(found))
 
 
 def resolve(
@@ -256,12 +229,10 @@ def resolve(
     defaults: PolicyKeys,
     strategies: Mapping[str, Strategy],
     replacement_sets: Mapping[str, Sequence[targets.Replacement]],
-    file: str,
+    file: Path,
 ) -> AccountSettings:
     """Put an account together from its keys and what they refer to."""
     policy = account.over(defaults.over(Policy(bounds=_bounds(account))))
-    target = _target(account, strategies, replacement_sets, file)
-    chosen = account.wash_sale_set or account.replacement_set
     return AccountSettings(
         account_id=account.account_id,
         type=account.type,
@@ -270,8 +241,7 @@ def resolve(
         replacement_set=account.replacement_set,
         schedules=account.schedule,
         _policy=policy,
-        _target=target,
-        substitutes=_substitutes(target, replacement_sets.get(chosen, ())),
+        _target=_target(account, defaults, strategies, replacement_sets, file),
     )
 
 
@@ -282,36 +252,37 @@ def _bounds(account: AccountKeys) -> Mapping[str, Bounds]:
     return MappingProxyType(bounds)
 
 
-def _substitutes(
-    target: Target | str, replacements: Sequence[targets.Replacement]
-) -> Mapping[str, Substitute]:
-    found = {
-        name: Substitute(one.target, one.scale)
-        for name in (() if isinstance(target, str) else target.weights)
-        for one in replacements
-        if symbols.same(one.source, name)
-    }
-    return MappingProxyType(found)
-
-
 def _target(
     account: AccountKeys,
+    defaults: PolicyKeys,
     strategies: Mapping[str, Strategy],
     replacement_sets: Mapping[str, Sequence[targets.Replacement]],
-    file: str,
-) -> Target | str:
+    file: Path,
+) -> Definition | str:
     name = account.strategy_name
+    rule = account.targets_sum
     if account.targets is not None:
-        model, source = account.targets, f"{file}, account {account.account_id}"
+        model, said = account.targets, f"account {account.account_id}"
     elif name in strategies:
-        model, source = strategies[name].targets, f"{file}, strategy {name}"
+        model, said = strategies[name].targets, f"strategy {name}"
+        rule = rule or strategies[name].targets_sum
     elif name:
-        return f"add `targets` to it, or `strategies: {{{name}: {{targets: …}}}}`, in {file}"
+        strategy = f"strategies: {{{name}: {{targets: …}}}}"
+        return f"add `targets` to it, or `{strategy}`, in {file.name}"
     else:
-        return f"add `targets` or `strategy_name` to it in {file}"
-    if account.replacement_set:
-        if account.replacement_set not in replacement_sets:
-            return f"replacement-sets.yaml with the set {account.replacement_set} is missing"
-        model = targets.replaced(model, replacement_sets[account.replacement_set])
-        source += f", replacement set {account.replacement_set}"
-    return Target(model, source)
+        return f"add `targets` or `strategy_name` to it in {file.name}"
+    if account.replacement_set and account.replacement_set not in replacement_sets:
+        return f"replacement-sets.yaml with the set {account.replacement_set} is missing"
+    chosen = account.wash_sale_set or account.replacement_set
+    return Definition(
+        name=said,
+        strategy_name=name,
+        source=model,
+        rule=rule or defaults.targets_sum or "cash",
+        strategies=strategies,
+        folder=file.parent,
+        file=file.name,
+        replacement_set=account.replacement_set,
+        replacements=replacement_sets.get(account.replacement_set, ()),
+        instead=replacement_sets.get(chosen, ()),
+    )

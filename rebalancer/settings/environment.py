@@ -65,22 +65,33 @@ def redis_password(name: str, place: Item, *, beside: Path, environ: Mapping[str
     Raises:
         BadValueError: the file is missing, unreadable or not one line.
     """
-    held = environ.get("CREDENTIALS_DIRECTORY", "")
-    credential = Path(held, name or REDIS_CREDENTIAL) if held else None
-    if credential is not None and credential.exists():
-        path = credential
-    elif name:
-        path = beside / Path(name).expanduser()
-    else:
+    path = secret_path(name or REDIS_CREDENTIAL, beside=beside, environ=environ)
+    if not name and not path.is_relative_to(environ.get("CREDENTIALS_DIRECTORY") or "/nowhere"):
         return ""
     expected = "a readable file with one line: the password"
+    try:
+        return one_line(path)
+    except ValueError as error:
+        raise BadValueError(place.problem(str(error), expected)) from None
+
+
+def secret_path(name: str, *, beside: Path, environ: Mapping[str, str]) -> Path:
+    """Where a secret's file is: a systemd credential if there is one, else a file."""
+    held = environ.get("CREDENTIALS_DIRECTORY", "")
+    if held and Path(held, name).exists():
+        return Path(held, name)
+    return beside / Path(name).expanduser()
+
+
+def one_line(path: Path) -> str:
+    """Read a secret. Raises ``ValueError``, which says what is wrong with the file."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         said = (error.strerror or type(error).__name__).lower()
-        raise BadValueError(place.problem(f"{path}: {said}", expected)) from None
+        raise ValueError(f"{path}: {said}") from None
     except UnicodeDecodeError:
-        raise BadValueError(place.problem(f"{path}: not UTF-8", expected)) from None
+        raise ValueError(f"{path}: not UTF-8") from None
     if len(lines) != 1 or not lines[0]:
-        raise BadValueError(place.problem(f"{path}: {len(lines)} lines", expected))
+        raise ValueError(f"{path}: {len(lines)} lines")
     return lines[0]

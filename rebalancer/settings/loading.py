@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from rebalancer.settings import accounts as accounts_yaml
-from rebalancer.settings.accounts import AccountSettings, AccountsFile
+from rebalancer.settings import targets_check
+from rebalancer.settings.accounts import AccountSettings, AccountsFile, place_of
 from rebalancer.settings.document import NOTHING, BadValueError, Item, read
 from rebalancer.settings.files import Files
 from rebalancer.settings.kinds import Kind, mapped
@@ -74,6 +75,9 @@ def load(files: Files, environ: Mapping[str, str] | None = None) -> Settings:
         problems.extend(bad.problems)
     else:
         problems.extend(_unknown_sets(root, listed, sets, files))
+    problems.extend(targets_check.wrong_sums(root, listed, service.defaults))
+    found = targets_check.trees(root, listed, service.defaults, files.accounts, environ)
+    problems.extend(found.errors)
     if problems:
         raise InvalidSettingsError(problems)
     resolved = {
@@ -82,7 +86,7 @@ def load(files: Files, environ: Mapping[str, str] | None = None) -> Settings:
             defaults=service.defaults,
             strategies=listed.strategies or {},
             replacement_sets=sets,
-            file=files.accounts.name,
+            file=files.accounts,
         )
         for keys in listed.accounts
     }
@@ -92,7 +96,8 @@ def load(files: Files, environ: Mapping[str, str] | None = None) -> Settings:
         **{f.name: getattr(service, f.name) for f in dataclasses.fields(Service)},
         accounts=MappingProxyType(resolved),
     )
-    return dataclasses.replace(settings, warnings=_warnings(settings, files, root))
+    warnings = (*_warnings(settings, files, root), *found.warnings)
+    return dataclasses.replace(settings, warnings=warnings)
 
 
 def _replacement_sets(files: Files) -> Mapping[str, tuple[Replacement, ...]]:
@@ -126,7 +131,7 @@ def _unknown_sets(
     # Without the file only target() refuses: an old accounts.yaml still loads.
     named_in = ("replacement_set", "wash_sale_set") if sets else ("wash_sale_set",)
     return [
-        _place(root, index, key).problem(
+        place_of(root, index, key).problem(
             f"'{named}'",
             f"a set of {files.replacement_sets.name}"
             + (did_you_mean(named, list(sets)) or f": {', '.join(sets) or 'none is there'}"),
@@ -140,7 +145,7 @@ def _unknown_sets(
 def _contradictions(root: Item, resolved: Mapping[str, AccountSettings]) -> list[Problem]:
     """Keys that are right one by one and wrong together, defaults included."""
     return _rails_in_the_way(root, resolved) + [
-        _place(root, index, "extended_hours").problem(
+        place_of(root, index, "extended_hours").problem(
             f"extended_hours with order_type {account.policy().order_type} "
             f"for {account.account_id}",
             "order_type LMT: outside regular hours a gateway holds all others back",
@@ -157,21 +162,16 @@ def _rails_in_the_way(root: Item, resolved: Mapping[str, AccountSettings]) -> li
         policy, limits = account.policy(), account.policy().limits
         most, least = limits.max_price_deviation, limits.min_margin_cushion
         if most is not None and policy.slippage > most:
-            place = _place(root, index, "max_price_deviation_percent")
+            place = place_of(root, index, "max_price_deviation_percent")
             found = f"{(most * 100).normalize():f} for {account.account_id}"
             slippage = (policy.slippage * 100).normalize()
             expected = f"off, or at least slippage_percent ({slippage:f})"
             problems.append(place.problem(found, expected))
         if least and not policy.what_if:
-            place = _place(root, index, "min_margin_cushion_percent")
+            place = place_of(root, index, "min_margin_cushion_percent")
             found = f"it without what_if for {account.account_id}"
             problems.append(place.problem(found, "what_if: on, by which it is known"))
     return problems
-
-
-def _place(root: Item, index: int, *path: str) -> Item:
-    listed = root if root.is_list else root.at("accounts")
-    return list(listed.elements(""))[index].at(*path)
 
 
 def _warnings(settings: Settings, files: Files, root: Item) -> tuple[Problem, ...]:
@@ -182,13 +182,22 @@ def _warnings(settings: Settings, files: Files, root: Item) -> tuple[Problem, ..
     if not settings.traded():
         none = f"an enabled account of type {settings.trading_mode}, or nothing is traded"
         warnings.append(Problem(str(files.accounts), 0, "accounts", "no such account", none))
+    for service in settings.notify.services:
+        # Whoever is told about an account that is spelled wrong is told nothing.
+        for name in service.accounts:
+            if name not in settings.accounts:
+                near = did_you_mean(name, list(settings.accounts))
+                found = f"account {name} of {service.name}"
+                expected = f"one of accounts.yaml{near}"
+                config = str(files.config)
+                warnings.append(Problem(config, 0, "notify.services", found, expected))
     for index, account in enumerate(settings.accounts.values()):
         paper = account.account_id.startswith(("DU", "DF"))
         if paper != (account.type == "paper"):
-            place = _place(root, index, "type")
+            place = place_of(root, index, "type")
             shape = "DU… or DF… for paper, others for live; the gateway will refuse this one"
             warnings.append(place.problem(f"{account.type} for {account.account_id}", shape))
         if account.lacks_target and not settings.why_not_traded(account.account_id):
-            place = _place(root, index)
+            place = place_of(root, index)
             warnings.append(place.problem("no target", f"one: {account.lacks_target}"))
     return tuple(warnings)

@@ -6,11 +6,14 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Literal, get_args
 
-from rebalancer.core.policy import OrderType, Policy, Urgency
+from rebalancer.core.policy import Fx, OrderType, Policy, Urgency
 from rebalancer.settings.kinds import boolean, integer, key, number, one_of, percent
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
 
+#: A sum other than 1 is refused, leaves cash (and above 1 is refused), or is scaled to 1.
+SumRule = Literal["refuse", "cash", "normalise"]
 ORDER_TYPES: tuple[OrderType, ...] = get_args(OrderType)
+FX: tuple[Fx, ...] = get_args(Fx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,11 @@ class PolicyKeys(RailKeys):
     drift_band_percent: Decimal | None = key(
         percent(), default=None, about="A symbol this close to its target is left alone."
     )
+    fx: Fx | None = key(
+        one_of(*FX),
+        default=None,
+        about="Buys in a currency that is short: refuse, auto-convert, or margin (IBKR lends).",
+    )
     extended_hours: bool | None = key(
         boolean, default=None, about="Also trade outside regular hours."
     )
@@ -93,6 +101,13 @@ class PolicyKeys(RailKeys):
         boolean, default=None, about="Do not sell at a gain what was bought within a year."
     )
 
+    targets_sum: SumRule | None = key(
+        one_of("refuse", "cash", "normalise"),
+        default=None,
+        about="""Weights that do not sum to 1: cash leaves the rest in cash and refuses more
+            than 1, refuse takes 1 only, normalise scales them.""",
+    )
+
     def over(self, base: Policy) -> Policy:
         """Return ``base`` with every key that was written put over it."""
         written = {
@@ -105,4 +120,5 @@ class PolicyKeys(RailKeys):
         return replace(base, **written, limits=self.limits_over(base.limits))
 
 
-KEYS = tuple(declared.name for declared in fields(PolicyKeys))
+#: The keys that are a policy's.
+KEYS = tuple(f.name for f in fields(PolicyKeys) if f.name != "targets_sum")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import quote, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from rebalancer.core.windows import IBKR_WINDOWS, Window
 from rebalancer.settings.document import Item
@@ -21,6 +21,9 @@ from rebalancer.settings.kinds import (
     text,
 )
 from rebalancer.settings.policy import PolicyKeys
+
+if TYPE_CHECKING:
+    from rebalancer.settings.notify import ServiceKeys
 
 TradingMode = Literal["paper", "live"]
 
@@ -58,6 +61,13 @@ def gateway_windows(item: Item) -> tuple[Window, ...]:
     from rebalancer.settings.windows import windows  # noqa: PLC0415 - as its docstring says
 
     return windows(item)
+
+
+def notify_services(item: Item) -> tuple[ServiceKeys, ...]:
+    """What the file says about services, read by a module that only such files need."""
+    from rebalancer.settings.notify import services  # noqa: PLC0415 - as its docstring says
+
+    return services(item)
 
 
 def masked(url: str) -> str:
@@ -192,6 +202,17 @@ class Broker:
         default=300.0,
         about="A schedule missed by at most this while no broker ran still counts.",
     )
+    spool_directory: str = key(
+        text("an absolute path", pattern=r"/[^\n\r]*"),
+        default="",
+        about="""Directory whose files become signals, such as /var/lib/rebalancer/spool. Who
+            may write there may trade. Without this key there is none.""",
+    )
+    spool_keep_days: int = key(
+        integer(0, 36_500),
+        default=30,
+        about="Files in its done/ and rejected/ are removed after this; 0 keeps them for ever.",
+    )
 
 
 def loopback(item: Item) -> str:
@@ -289,6 +310,36 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told what happens, and how soon."""
+
+    services: tuple[ServiceKeys, ...] = key(
+        notify_services, default=(), about="Where notices go; `none` if nowhere."
+    )
+    gather_seconds: float = key(
+        seconds(),
+        default=60.0,
+        about="Routine notices are gathered this long and told together.",
+    )
+    repeat_seconds: float = key(
+        seconds(),
+        default=600.0,
+        about="The same notice is not told again within this; then with how often it came.",
+    )
+    give_up_hours: float = key(
+        hours(720),
+        default=24.0,
+        about="A notice that no service took for this long is dropped, which is told.",
+    )
+    silence_seconds: float = key(
+        seconds(),
+        default=60.0,
+        about="""A program without a sign of life for this long is told about, and Redis without
+            an answer.""",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Logging:
     """What is logged, and how."""
 
@@ -318,8 +369,17 @@ class Service:
     api: Api = key(section(Api), default=Api())
     retry: Retry = key(section(Retry), default=Retry())
     history: History = key(section(History), default=History())
+    notify: Notify = key(section(Notify), default=Notify())
     logging: Logging = key(section(Logging), default=Logging())
     defaults: PolicyKeys = key(section(PolicyKeys), default=PolicyKeys())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be in no log."""
+        parts = urlsplit(self.redis.url)
+        inside = (value for name, value in parse_qsl(parts.query) if name == "password")
+        password = parts.password or next(inside, "")
+        return tuple(filter(None, {password, unquote(password)}))
 
     @property
     def worker(self) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from rebalancer.core.plain import plain
+from rebalancer.errors import RebalancerError
 from rebalancer.settings.accounts import AccountSettings
 from rebalancer.settings.loading import Settings
 
@@ -24,18 +25,20 @@ def shown(settings: Settings) -> dict[str, Any]:
 
 
 def _account(account: AccountSettings, settings: Settings) -> dict[str, Any]:
-    target = None if account.lacks_target else account.target()
     return {
         "account_id": account.account_id,
         "type": account.type,
         "traded": settings.why_not_traded(account.account_id) or True,
         "policy": plain(account.policy()),
-        "target": {
-            "source": target.source,
-            "hash": target.hash,
-            "weights": plain(target.weights),
-        }
-        if target
-        else account.lacks_target,
+        "target": _target(account),
         "schedule": [plain(schedule) for schedule in account.schedules],
     }
+
+
+def _target(account: AccountSettings) -> dict[str, Any] | str:
+    """The target as far as the files tell, or why they do not."""
+    try:
+        target = account.target()
+    except RebalancerError as error:
+        return account.lacks_target or str(error)
+    return {"source": target.source, "hash": target.hash, "weights": plain(target.weights)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 EXPECTED = "a symbol such as SPY, BRK B, VWCE@IBIS2/EUR or conid:756733"
@@ -26,14 +28,14 @@ class Spelling:
 
     def may_be(self, other: Spelling) -> bool:
         """Whether both may name one instrument; an exchange left out may be any."""
-        exchanges = {self.exchange, other.exchange}
         return (
             self.symbol == other.symbol
             and self.currency == other.currency
-            and (len(exchanges) == 1 or "" in exchanges)
+            and (self.exchange == other.exchange or not (self.exchange and other.exchange))
         )
 
 
+@functools.lru_cache(maxsize=8192)
 def parse(text: str) -> Spelling | None:
     """Take a spelling apart; ``None`` when it is none."""
     if found := _CON_ID.fullmatch(text):
@@ -53,3 +55,25 @@ def same(one: str, other: str) -> bool:
     """Whether two valid spellings may name one instrument."""
     first, second = parse(one), parse(other)
     return bool(first and second and first.may_be(second))
+
+
+class Names:
+    """Valid spellings, to find the first of them that may name one instrument with another."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._by_symbol: dict[str, list[Spelling]] = {}
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        """Take in a spelling."""
+        if spelling := parse(text):
+            self._by_symbol.setdefault(spelling.symbol, []).append(spelling)
+
+    def find(self, text: str) -> str | None:
+        """The first that may be the same as ``text``."""
+        spelling = parse(text)
+        if spelling is None:
+            return None
+        known = self._by_symbol.get(spelling.symbol, ())
+        return next((one.text for one in known if one.may_be(spelling)), None)

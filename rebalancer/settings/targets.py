@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, localcontext
 from types import MappingProxyType
@@ -11,10 +11,11 @@ from types import MappingProxyType
 from rebalancer.settings import symbols
 from rebalancer.settings.document import BadValueError, Item
 from rebalancer.settings.kinds import gather, key, number, section
+from rebalancer.settings.policy import SumRule
 from rebalancer.settings.problems import Problem
 
 #: Weights may miss 1 by so much through rounding when they were written.
-TOLERANCE = Decimal("1e-9")
+TOLERANCE = Decimal("1e-6")
 
 _WEIGHT = re.compile(r"(\d{1,3}(?:\.\d{0,20})?|\.\d{1,20})(\s*%)?", re.ASCII)
 
@@ -44,37 +45,60 @@ def weight(item: Item) -> Decimal:
 
 
 def weights(item: Item) -> Mapping[str, Decimal]:
-    """A mapping from symbols to weights that add up to at most 1; the rest is cash."""
+    """A mapping from symbols to weights, whatever they add up to."""
     entries = item.entries("a mapping from symbols to weights")
     if not entries:
         raise item.refuse("at least one symbol with its weight", found="an empty mapping")
+    return weights_of(entries)
+
+
+def weights_of(entries: Mapping[str, Item]) -> Mapping[str, Decimal]:
+    """The weights of entries by symbol, each instrument once."""
     problems = list(_misspelled(entries))
     try:
         values = gather(weight, entries.values())
     except BadValueError as bad:
         raise BadValueError(*problems, *bad.problems) from None
-    if (total := sum(values, Decimal(0))) > 1 + TOLERANCE:
-        problems.append(item.problem(f"a sum of {total}", "weights that sum to at most 1"))
     if problems:
         raise BadValueError(*problems)
-    exact = dict(zip(entries, values, strict=True))
-    return MappingProxyType(exact if total <= 1 else _scaled_to_one(exact))
+    return MappingProxyType(dict(zip(entries, values, strict=True)))
+
+
+def wrong_sum(values: Iterable[Decimal], rule: SumRule) -> tuple[str, str] | None:
+    """What a sum is and what it should be; ``None`` if ``rule`` has nothing against it."""
+    total = sum(values, Decimal(0))
+    found = f"a sum of {total.normalize():f}"
+    match rule:
+        case "cash" if total > 1 + TOLERANCE:
+            return found, "weights that sum to at most 1"
+        case "refuse" if abs(total - 1) > TOLERANCE:
+            return found, "weights that sum to 1 (targets_sum: refuse)"
+        case "normalise" if total <= 0:
+            return found, "weights that sum to more than 0"
+    return None
+
+
+def summed(exact: Mapping[str, Decimal], rule: SumRule) -> Mapping[str, Decimal]:
+    """Weights that sum to at most 1: as they are, or scaled to 1 where ``rule`` says so."""
+    total = sum(exact.values(), Decimal(0))
+    if total > 1 or (rule == "normalise" and total != 1):
+        return MappingProxyType(_scaled_to_one(exact))
+    return exact
 
 
 def _misspelled(entries: Mapping[str, Item]) -> list[Problem]:
     problems: list[Problem] = []
-    known: list[symbols.Spelling] = []
+    known = symbols.Names()
     for name, item in entries.items():
-        spelling = symbols.parse(name)
-        if spelling is None:
+        if symbols.parse(name) is None:
             capitals = symbols.parse(name.strip().upper())
             hint = f" (did you mean {capitals.text}?)" if capitals else ""
             problems.append(item.problem(f"the symbol '{name}'", symbols.EXPECTED + hint))
             continue
-        if same := next((k for k in known if k.may_be(spelling)), None):
-            again = f"{same.text} again" if same.text == name else f"{same.text} in other words"
+        if same := known.find(name):
+            again = f"{same} again" if same == name else f"{same} in other words"
             problems.append(item.problem(again, "each instrument once"))
-        known.append(spelling)
+        known.add(name)
     return problems
 
 
@@ -114,11 +138,16 @@ def replaced(
     (by scales above 1), all are scaled down alike so that they come to 1.
     """
     result: dict[str, Decimal] = {}
+    by_source = {one.source: one for one in replacements}
+    sources, there = symbols.Names(by_source), symbols.Names()
     for name, share in model.items():
-        one = next((r for r in replacements if symbols.same(r.source, name)), None)
-        held, scaled = (one.target, share * one.scale) if one else (name, share)
-        held = next((known for known in result if symbols.same(known, held)), held)
-        result[held] = result.get(held, Decimal(0)) + scaled
+        source = sources.find(name)
+        one = by_source[source] if source is not None else Replacement(name, name)
+        held = there.find(one.target)
+        if held is None:
+            held = one.target
+            there.add(held)
+        result[held] = result.get(held, Decimal(0)) + share * one.scale
     if sum(result.values(), Decimal(0)) > 1:
         result = _scaled_to_one(result)
     return MappingProxyType(result)

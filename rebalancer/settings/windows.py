@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import time
 
 from rebalancer.core.windows import Window
-from rebalancer.settings.accounts import local_time, time_zone, weekdays
 from rebalancer.settings.document import BadValueError, Item
 from rebalancer.settings.kinds import boolean, gather, key, section, text
 from rebalancer.settings.problems import Problem
+from rebalancer.settings.times import local_time, time_zone, weekdays
 
 #: What switches all of them off, also by variable.
 NONE = "none"

@@ -69,9 +69,10 @@ class Exchange:
         self._armed = Armed(faults, book.struck, book.started)
         self._market = Market(world, book, self._armed)
         self._data = MarketData(self._market, book, self._armed)
-        self._clearing = Clearing(habits, book, self._market, self._armed)
-        self._floor = Floor(habits, book, self._market, self._clearing)
         accountant = Accountant(self._market, world.rates)
+        bases = {spec.account_id: spec.currency for spec in world.accounts}
+        self._clearing = Clearing(habits, book, self._market, self._armed, accountant, bases)
+        self._floor = Floor(habits, book, self._market, self._clearing)
         funds = Funds(world.accounts, book, self._market, accountant)
         self._desk = Desk(world, book, self._market, self._floor, funds, self._armed)
         self._records = Records(book, self._market)

@@ -33,6 +33,7 @@ from rebalancer.sim.scenario_reader import (
     table_of,
     text_field,
 )
+from rebalancer.sim.venue.pairs import pairs
 from rebalancer.sim.world import World
 
 _EMPTY = World(listings=(), accounts=())
@@ -114,10 +115,11 @@ def parse(text: str, name: str) -> World:
     found = reader.fields(root, "", ("extends", "description", *_PARTS))
     if "description" in found:
         text_field(reader, found["description"], "description")
-    world = _base(reader, found.get("extends"))
+    world = base = _base(reader, found.get("extends"))
     for key, (field, part) in _PARTS.items():
         if key in found:
             world = replace(world, **{field: part(reader, world, found[key])})
+    world = _with_pairs(world, base)
     if root is not None:
         _check_rates(reader, world, found.get("accounts") or found.get("instruments") or root)
     reader.check()
@@ -132,6 +134,15 @@ def _base(reader: Reader, node: Node | None) -> World:
         reader.wrong(node, "extends", "the scenario itself", "name another one")
         return _EMPTY
     return _EMPTY if name == "empty" else load_world(name)
+
+
+def _with_pairs(world: World, base: World) -> World:
+    """The world with a pair for any two of its currencies, where the file names none itself."""
+    stale = set(pairs(base.rates))
+    kept = [listing for listing in world.listings if listing not in stale]
+    named = {listing.con_id for listing in kept}
+    more = (pair for pair in pairs(world.rates) if pair.con_id not in named)
+    return replace(world, listings=(*kept, *more))
 
 
 def _check_rates(reader: Reader, world: World, node: Node) -> None:

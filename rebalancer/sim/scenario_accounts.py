@@ -18,6 +18,7 @@ from rebalancer.sim.scenario_reader import (
     table_of,
     text_field,
 )
+from rebalancer.sim.venue.ledger import multiplier
 from rebalancer.sim.world import AccountSpec, Holding, Listing, World
 
 _ACCOUNT: dict[str, Field] = {
@@ -75,9 +76,7 @@ def _holding(reader: Reader, listing: Listing | None, node: Node, key: str) -> H
     if listing is None:
         reader.wrong(node, key, "an unknown instrument", "add it to 'instruments'")
         return None
-    holding = Holding(
-        listing.con_id, Decimal(0), listing.price * Decimal(listing.multiplier or 1)
-    )
+    holding = Holding(listing.con_id, Decimal(0), listing.price * multiplier(listing))
     if isinstance(node, ScalarNode):
         return Holding(listing.con_id, number()(reader, node, key), holding.avg_cost)
     holding = reader.into(holding, node, key, _HOLDING)

@@ -130,13 +130,27 @@ def _path(reader: Reader, node: Node, key: str) -> tuple[PricePoint, ...]:
     return tuple(sorted(points, key=lambda point: point.after))
 
 
+def _steps(reader: Reader, node: Node, key: str) -> tuple[tuple[Decimal, Decimal], ...]:
+    steps = []
+    for low, value in reader.entries(node, key):
+        at = join(key, low)
+        step = number(above=0)(reader, value, at)
+        if low.replace(".", "", 1).isdigit():
+            steps.append((Decimal(low), step))
+        else:
+            reader.wrong(value, at, repr(low), "write 'FROM_PRICE: step'")
+    return tuple(sorted(steps))
+
+
 _LISTING: dict[str, Field] = {
     "con_id": whole(at_least=1),
     "price": number(above=0),
-    "sec_type": choice(("STK", "OPT", "FUT", "FOP", "BOND")),
+    "sec_type": choice(("STK", "OPT", "FUT", "FOP", "BOND", "CASH")),
     "symbol": text_field,
     "currency": text_field,
     "tick": number(above=0),
+    "steps": _steps,
+    "magnifier": whole(at_least=1),
     "spread": whole(at_least=1),
     "close": number(above=0),
     "path": _path,

@@ -225,6 +225,10 @@ class ContractView:
     multiplier: str = ""
     stock_type: str = "ETF"
     isin: str = ""
+    #: Price steps as (from this price on, step); in the currency, as ``min_tick`` is.
+    steps: tuple[tuple[Decimal, Decimal], ...] = ()
+    #: Prices are told and taken in this fraction of the currency.
+    magnifier: int = 1
 
 
 @dataclass(frozen=True, slots=True)

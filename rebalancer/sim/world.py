@@ -42,7 +42,12 @@ class Listing:
     long_name: str = ""
     stock_type: str = "ETF"
     isin: str = ""
+    #: The price step; where ``steps`` are given, that of the lowest prices.
     tick: Decimal = Decimal("0.01")
+    #: (from this price on, step), ascending: the step grows with the price, as in Europe.
+    steps: tuple[tuple[Decimal, Decimal], ...] = ()
+    #: Prices are in this fraction of the currency: 100 for pence.
+    magnifier: int = 1
     #: Ticks between bid and ask.
     spread: int = 1
     #: Yesterday's close; ``None`` means ``price``.
@@ -73,6 +78,16 @@ class Listing:
     hours: Literal["dated", "short"] = "dated"
     #: Positions still show it, but nobody finds it or trades it any more.
     delisted: bool = False
+
+    @property
+    def ticker(self) -> str:
+        """What scenarios and faults call it: its symbol, ``EUR.USD`` for a currency pair."""
+        return self.local_symbol if self.sec_type == "CASH" else self.symbol
+
+    def step_at(self, price: Decimal) -> Decimal:
+        """The price step that holds at a price."""
+        held = [step for low, step in self.steps if low <= price]
+        return held[-1] if held else self.tick
 
 
 @dataclass(frozen=True, slots=True)

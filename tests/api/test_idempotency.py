@@ -15,7 +15,7 @@ from tests.api.server import Api, problem
 
 pytestmark = pytest.mark.redis_server
 
-SIGNAL = {"account_id": "DU1000001", "data": {"n": 1}}
+SIGNAL = {"account_id": "DU1000001", "data": {"note": "1"}}
 
 
 def _send(api: Api, body: Mapping[str, object], key: str = "key-1") -> httpx.Response:
@@ -36,7 +36,7 @@ def test_the_same_request_is_done_once_and_answered_the_same(api: Api) -> None:
 
 def test_another_request_under_the_same_key_is_refused(api: Api) -> None:
     _send(api, SIGNAL)
-    assert problem(_send(api, {**SIGNAL, "data": {"n": 2}})) == (422, "other-request")
+    assert problem(_send(api, {**SIGNAL, "data": {"note": "2"}})) == (422, "other-request")
     key = {"Idempotency-Key": "key-1"}
     answer = api.operator.post("/accounts/DU1000001/preview", headers=key)
     assert problem(answer) == (422, "other-request")

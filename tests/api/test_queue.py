@@ -30,11 +30,13 @@ def _enqueue(api: Api, **body: Any) -> dict[str, Any]:
 
 
 def test_a_signal_is_queued_with_everything_it_carries(api: Api) -> None:
-    found = _enqueue(api, eventId="mine", priority="high", data={"note": "ä", "n": [1.5]})
+    found = _enqueue(
+        api, eventId="mine", priority="high", data={"note": "ä", "raise_cash": 1.5}
+    )
     assert (found["event_id"], found["status"], found["position"]) == ("mine", "queued", 1)
     shown = api.reader.get(found["location"]).json()
     assert shown["state"] == "queued"
-    assert shown["event"]["data"] == {"note": "ä", "n": [1.5]}
+    assert shown["event"]["data"] == {"note": "ä", "raise_cash": 1.5}
     assert (shown["event"]["source"], shown["event"]["priority"]) == ("api", "high")
 
 

@@ -128,7 +128,7 @@ def test_no_signal_is_lost_or_doubled_when_workers_are_killed(own: Server) -> No
     locations = set()
     for number in range(signals):
         key = {"Idempotency-Key": f"n{number}"}
-        body = {"account_id": "DU1000001", "data": {"n": number}}
+        body = {"account_id": "DU1000001", "data": {"note": str(number)}}
         answer = own.until(partial(_sent, own, key, body))
         locations.add(answer.json()["location"])
         if number == signals - 5:
@@ -137,7 +137,7 @@ def test_no_signal_is_lost_or_doubled_when_workers_are_killed(own: Server) -> No
     with own.client() as client:
         event = client.get(locations.pop()).json()["event"]
     assert event["merged"] == signals - 1
-    assert event["data"] == {"n": signals - 1}
+    assert event["data"] == {"note": str(signals - 1)}
 
 
 def _sent(

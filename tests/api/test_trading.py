@@ -121,5 +121,5 @@ async def test_a_rejected_plan_is_gone_with_its_event(api: Api, system: System) 
         assert (await client.get("/approvals")).json()["items"] == []
         assert (await client.get(sent["location"])).status_code == 404
         lines = (await client.get("/journal", params={"event": sent["event_id"]})).json()
-        assert [entry["kind"] for entry in lines["items"]][-2:] == ["rejected", "removed"]
+        assert [entry["kind"] for entry in lines["items"]][-2:] == ["declined", "removed"]
     assert system.sim.exchange.fills == ()

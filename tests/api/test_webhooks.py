@@ -14,7 +14,7 @@ from tests.api.server import SECRET, Api, problem
 
 pytestmark = pytest.mark.redis_server
 
-BODY = json.dumps({"account_id": "DU1000001", "data": {"model": 3}}).encode()
+BODY = json.dumps({"account_id": "DU1000001", "data": {"note": "3"}}).encode()
 
 Headers = dict[str, str]
 
@@ -61,7 +61,7 @@ def test_a_signed_signal_is_queued(api: Api, kind: str) -> None:
     found = _send(api, kind, KINDS[kind](BODY, time.time()))
     assert isinstance(found, dict)
     event = api.reader.get(found["location"]).json()["event"]
-    assert (event["source"], event["data"]) == ("webhook", {"model": 3})
+    assert (event["source"], event["data"]) == ("webhook", {"note": "3"})
 
 
 @pytest.mark.parametrize("kind", KINDS)

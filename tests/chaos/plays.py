@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,16 @@ from tests.chaos.steps import (
     recorded,
     request_name,
 )
-from tests.processor.chaos import ACCOUNTS, DEADLINE, FIRST, Arena, Victim, arena, running
+from tests.processor.chaos import (
+    ACCOUNTS,
+    DEADLINE,
+    FIRST,
+    SECOND,
+    Arena,
+    Victim,
+    arena,
+    running,
+)
 from tests.processor.faulty_gateways import fault
 from tests.processor.system import eventually
 from tests.support.redis_server import DURABLE, redis_server
@@ -44,22 +53,42 @@ LATE = (fault("late_fill", "placeOrder", 0, seconds=0.05),)
 AWAY = 0.2
 
 
-_RECORDED: dict[tuple[Fault, ...], tuple[Step, ...]] = {}
+@dataclass(frozen=True)
+class Asked:
+    """What the signal asks for, and which sides it may trade on."""
+
+    account: str = FIRST
+    data: Mapping[str, Any] = field(default_factory=dict)
+    sides: frozenset[str] = frozenset({"BOT", "SLD"})
 
 
-async def clean_steps(folder: Path, faults: tuple[Fault, ...] = ()) -> tuple[Step, ...]:
+PLAIN = Asked()
+#: Sells all of BND, which the target does not want, and some of SPY.
+WITHDRAWAL = Asked(SECOND, {"raise_cash": "51000"}, frozenset({"SLD"}))
+#: Buys both for the 20,000 in cash, and keeps AAPL.
+DEPOSIT = Asked(FIRST, {"mode": "buy-only"}, frozenset({"BOT"}))
+#: Due for AAPL, which is not wanted; when that is sold, nothing is off by so much.
+CONDITIONAL = Asked(FIRST, {"when": {"drift_exceeds_percent": 70}})
+
+_RECORDED: dict[str, tuple[Step, ...]] = {}
+
+
+async def clean_steps(
+    folder: Path, faults: tuple[Fault, ...] = (), asked: Asked = PLAIN
+) -> tuple[Step, ...]:
     """The steps of a run in which nothing is killed; found out once."""
-    if faults not in _RECORDED:
-        _RECORDED[faults] = await _record(folder, faults)
-    return _RECORDED[faults]
+    known = f"{faults} {asked}"
+    if known not in _RECORDED:
+        _RECORDED[known] = await _record(folder, faults, asked)
+    return _RECORDED[known]
 
 
-async def _record(folder: Path, faults: Sequence[Fault]) -> tuple[Step, ...]:
+async def _record(folder: Path, faults: Sequence[Fault], asked: Asked) -> tuple[Step, ...]:
     with redis_server(folder / "redis", *DURABLE) as redis:
         async with arena(folder, redis) as system:
             for each in faults:
                 system.sim.inject(each)
-            event = await system.enqueue(FIRST)
+            event = await system.enqueue(asked.account, data=asked.data)
             victim = system.victim(10, **{RECORD: str(folder / "steps")})
             async with running(victim):
                 await system.settle_down([event])
@@ -80,12 +109,17 @@ class Tally:
 
 
 async def processor_killed(
-    moment: Moment, faults: Sequence[Fault], tally: Tally, system: Arena
+    moment: Moment,
+    faults: Sequence[Fault],
+    tally: Tally,
+    system: Arena,
+    *,
+    asked: Asked = PLAIN,
 ) -> Sequence[Event]:
     """Killed at the moment and started again."""
     for each in faults:
         system.sim.inject(each)
-    event = await system.enqueue(FIRST)
+    event = await system.enqueue(asked.account, data=asked.data)
     victim = system.victim()
     victim.start(**{KILL: moment.dumps()})
     try:
@@ -97,6 +131,8 @@ async def processor_killed(
         await system.idle()
     finally:
         await victim.end()
+    sides = {fill.side for fill in system.exchange.fills}
+    assert sides <= asked.sides, sides
     return [event]
 
 

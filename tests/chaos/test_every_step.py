@@ -17,7 +17,16 @@ import pytest
 from rebalancer.core.event import Event
 from rebalancer.sim.vocabulary import Fault
 from tests.chaos import plays
-from tests.chaos.plays import CANCELLED, LATE, Tally
+from tests.chaos.plays import (
+    CANCELLED,
+    CONDITIONAL,
+    DEPOSIT,
+    LATE,
+    PLAIN,
+    WITHDRAWAL,
+    Asked,
+    Tally,
+)
 from tests.chaos.soak import soak
 from tests.chaos.steps import Edge, Moment, Step, both_edges
 from tests.processor.chaos import Arena, survived
@@ -43,12 +52,16 @@ def some(moments: Sequence[Moment], every: int) -> Sequence[Moment]:
 
 
 async def every(
-    folder: Path, deed: Deed, moments: Sequence[Moment], faults: Sequence[Fault] = ()
+    folder: Path,
+    deed: Deed,
+    moments: Sequence[Moment],
+    faults: Sequence[Fault] = (),
+    asked: Asked = PLAIN,
 ) -> None:
     """Do the deed at each of the moments; nobody bleeds, and nearly all of them came."""
     tally = Tally()
     given = {str(m): partial(deed, m, faults, tally) for m in moments}
-    assert await survived(folder, given, at_once=AT_ONCE) == {}
+    assert await survived(folder, given, at_once=AT_ONCE, data=asked.data) == {}
     missed = set(given) - set(tally.struck)
     # Messages come in an order of their own, so here and there one fewer of a kind.
     assert len(missed) <= len(given) / 5 + 1, missed
@@ -91,6 +104,19 @@ async def test_the_processor_killed_while_it_cancels_and_tries_again(
     more = [step for step in cancelled if step not in plain]
     moments = both_edges(cancelled) if FULL else some(alternating(more), 2)
     await every(tmp_path, plays.processor_killed, moments, CANCELLED)
+
+
+@pytest.mark.parametrize(
+    "asked", [WITHDRAWAL, DEPOSIT, CONDITIONAL], ids=["withdrawal", "deposit", "conditional"]
+)
+async def test_what_is_asked_for_is_done_once_wherever_the_processor_is_killed(
+    tmp_path: Path, asked: Asked
+) -> None:
+    """Cash is raised once, a deposit is invested once, what was due is carried to its end."""
+    steps = await plays.clean_steps(tmp_path / "steps", (), asked)
+    moments = both_edges(steps) if FULL else some(alternating(steps), 12)
+    deed = partial(plays.processor_killed, asked=asked)
+    await every(tmp_path, deed, moments, asked=asked)
 
 
 async def test_redis_killed_at_every_step(tmp_path: Path, plain: Sequence[Step]) -> None:

@@ -18,6 +18,7 @@ from rebalancer.core.event import Event
 from rebalancer.core.order import Fill, Intent, Order, OrderReport
 from rebalancer.core.plan import plan
 from rebalancer.core.policy import Policy
+from rebalancer.core.request import Aim
 from rebalancer.processor.record import Ending, Outcome, Recorder, written
 from rebalancer.queue import history, keys, moves
 from rebalancer.queue.move import command
@@ -185,6 +186,42 @@ def test_the_story_of_a_failure(rebalancer: Rebalancer, three: Queue) -> None:
     assert "It failed and was to be tried again: no usable price for SPY: 10089" in shown
     assert "No order." in shown
     assert "planned" not in shown
+
+
+def test_the_story_of_a_look_that_found_nothing_to_do(
+    rebalancer: Rebalancer, redis: Queue
+) -> None:
+    lease = leased(redis, "looked", "DU1000001", NOON)
+    seen = account("400", {"SPY": "100"}, {"SPY": "6"})
+    facts = Recorder(began_at=NOON, target=target(SPY="0.6"), policy=Policy(), account=seen)
+    facts.reached = plan(seen, target(SPY="0.6"), Policy())
+    says = "below threshold: SPY is off most, by +0.00% of 5%"
+    facts.condition = {
+        "due": False,
+        "says": says,
+        "drift": {"SPY": {"absolute": "0.0012", "relative": "0.002"}},
+        "uninvested_cash": "0.015",
+    }
+    ended(redis, lease, facts, Outcome("completed", NOON + 1, says))
+    shown = rebalancer("history", "show", "looked").out
+    for sentence in (
+        f"Not due: {says}.",
+        "SPY was off by +0.12%, +0.20% of its target.",
+        "Uninvested cash was 1.50%.",
+        f"The event is complete: {says}",
+    ):
+        assert sentence in shown
+    assert f"completed: {says}"[:60] in rebalancer("history").out
+
+
+def test_the_story_of_a_withdrawal(rebalancer: Rebalancer, redis: Queue) -> None:
+    lease = leased(redis, "raised", "DU1000001", NOON)
+    facts = bought(redis, lease, NOON)
+    facts.aim = Aim("raise-cash", Decimal(5000))
+    ended(redis, lease, facts, Outcome("completed", NOON + 1))
+    shown = rebalancer("history", "show", "raised").out
+    assert "It only raises cash, by selling just enough." in shown
+    assert "5,000.00 USD is to be there in cash above the reserve." in shown
 
 
 def test_all_attempts_of_an_event_and_by_number(rebalancer: Rebalancer, three: Queue) -> None:

@@ -101,6 +101,60 @@ def test_the_plan_is_shown(rebalancer: Rebalancer, redis: Queue) -> None:
     assert "cash 61,000.50 -> 1,020.00, at worst 1,002.50, reserve 1,000.00" in answer.out
 
 
+CONDITION = {"due": False, "says": "below threshold: SPY is off most, by -1.00% of 5%"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "data", "planned", "said"),
+    [
+        (["--buy-only"], {"mode": "buy-only"}, {"mode": "buy-only"}, "It only buys."),
+        (
+            ["--raise-cash", "500"],
+            {"raise_cash": "500"},
+            {"mode": "raise-cash", "aside": "500"},
+            "500.00 USD is to be there in cash above the reserve.",
+        ),
+        (
+            [
+                "--when",
+                "drift_exceeds_percent=5%",
+                "--when",
+                "uninvested_cash_exceeds_percent=2",
+            ],
+            {"when": {"drift_exceeds_percent": "5", "uninvested_cash_exceeds_percent": "2"}},
+            {},
+            "Not due: below threshold: SPY is off most, by -1.00% of 5%.",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_asked_for_is_passed_on_and_told(
+    rebalancer: Rebalancer,
+    redis: Queue,
+    flags: list[str],
+    data: dict[str, Any],
+    planned: dict[str, Any],
+    said: str,
+) -> None:
+    def complete(lease: Lease) -> Move[Any]:
+        assert lease.event.data == data
+        found = {**RESULT, "plan": {**RESULT["plan"], **planned}}
+        if "when" in data:
+            found["condition"] = CONDITION
+        return moves.complete(lease, now=time.time(), result=found)
+
+    with processor(redis, complete):
+        answer = rebalancer("preview", "DU1", *flags)
+    assert answer.code == 0
+    assert said in answer.out.splitlines()
+
+
+def test_a_preview_that_another_one_joins_says_so(rebalancer: Rebalancer, redis: Queue) -> None:
+    rebalancer("enqueue", "DU1", "print-rebalance", "--buy-only")
+    answer = rebalancer("preview", "DU1", "--timeout", "1")
+    assert "the plan will be for all that is asked for" in answer.err
+
+
 def _checked(lease: Lease) -> Move[Any]:
     check = {"name": "orders", "symbol": "", "figure": "1", "limit": "100", "passed": True}
     broken = {"name": "order_value", "symbol": "SPY", "figure": "59980", "limit": "50000"}

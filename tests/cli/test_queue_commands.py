@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,25 @@ def test_priority_data_and_event_id_reach_the_event(
     assert (event.priority, event.data, event.source) == ("high", {"note": "month end"}, "cli")
 
 
+@pytest.mark.parametrize(
+    ("flags", "data"),
+    [
+        (("--buy-only",), {"mode": "buy-only"}),
+        (("--raise-cash", "5000.50"), {"raise_cash": "5000.50"}),
+        (
+            ("--when", "drift_exceeds_percent=5%", "--data", '{"note": "weekly"}'),
+            {"when": {"drift_exceeds_percent": "5"}, "note": "weekly"},
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_rebalance_is_to_do_reaches_the_event(
+    rebalancer: Rebalancer, redis: Queue, flags: tuple[str, ...], data: dict[str, Any]
+) -> None:
+    assert rebalancer("enqueue", "DU1000001", *flags).code == 0
+    assert _take(redis).event.data == data
+
+
 def test_the_same_event_id_again_changes_nothing(rebalancer: Rebalancer, redis: Queue) -> None:
     first = rebalancer("enqueue", "DU1", "--event-id", "mine-1", "--json").json
     assert rebalancer("enqueue", "DU1", "--event-id", "mine-1", "--json").json == first
@@ -72,6 +92,17 @@ def test_the_same_event_id_again_changes_nothing(rebalancer: Rebalancer, redis: 
         (("DU1", "--data", "[1]"), 2, "a JSON object is needed, not list"),
         (("DU1", "--priority", "urgent"), 2, "'urgent' is not one of 'normal', 'high'"),
         (("DU1", "--event-id", "a b"), 1, "event_id 'a b' must be 1 to 64"),
+        (("DU1", "--raise-cash", "much"), 1, "raise_cash is 'much'; it is an amount above 0"),
+        (("DU1", "--raise-cash", "5", "--buy-only"), 1, "raise_cash goes without mode"),
+        (
+            ("DU1", "--when", "drift=5"),
+            1,
+            "unknown in when: 'drift'; it may have drift_exceeds",
+        ),
+        (("DU1", "--when", "5%"), 2, "write it as drift_exceeds_percent=5"),
+        (("DU1", "--buy-only", "--data", '{"mode": "full"}'), 2, "mode stands in --data"),
+        (("DU1", "--data", '{"modus": "buy-only"}'), 1, "unknown in data: 'modus'"),
+        (("DU1", "print-orders", "--buy-only"), 1, "print-orders takes no mode"),
         ((), 2, "Missing argument 'ACCOUNT'"),
     ],
 )
@@ -98,9 +129,11 @@ def test_status_counts_and_names_halts_and_daemons(
     assert "symbol:SPY" in out
     assert "split" in out
     assert "3 schedules" in out
+    assert "signals    from cli: 1 accepted" in out
     as_json = rebalancer("queue", "status", "--json").json
     assert as_json["halts"]["symbol:SPY"]["reason"] == "split"
     assert as_json["daemons"]["broker"]["info"] == {"status": "3 schedules"}
+    assert as_json["signals"] == {"cli": {"accepted": 1}}
 
 
 def test_list_shows_every_state(rebalancer: Rebalancer, redis: Queue) -> None:

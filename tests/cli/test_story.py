@@ -53,7 +53,38 @@ ORDER = {"action": "BUY", "quantity": 5, "symbol": "SPY"}
             },
             "1 orders, drift 50.00% -> 10.00%; refused by orders",
         ),
+        (
+            "rejected",
+            {"source": "spool", "reason": "no U9", "signal": "a.json: {}"},
+            "from spool: no U9",
+        ),
+        (
+            "missed",
+            {"schedule": "DU1 rebalance 15:30 UTC mon", "last": 0.0},
+            "DU1 rebalance 15:30 UTC mon, due 1970-01-01 00:00:00Z",
+        ),
+        ("reloaded", {"program": "broker", "needs_restart": []}, "broker"),
+        (
+            "reloaded",
+            {"program": "processor", "needs_restart": ["redis.url", "trading_mode"]},
+            "processor; waiting for a restart: redis.url, trading_mode",
+        ),
+        (
+            "not_reloaded",
+            {
+                "program": "broker",
+                "problems": [
+                    {"file": "a.yaml", "line": 3, "key": "k", "found": "'x'", "expected": "y"}
+                ],
+            },
+            "broker: a.yaml:3: k: found 'x'",
+        ),
         ("halted", {"orders": {"rb:1:1:SPY": "vacation"}}, "rb:1:1:SPY: vacation"),
+        (
+            "completed",
+            {"command": "rebalance", "nothing_due": "below threshold: SPY is off most"},
+            "below threshold: SPY is off most",
+        ),
     ],
 )
 def test_each_kind_has_its_words(kind: str, data: dict[str, Any], words: str) -> None:

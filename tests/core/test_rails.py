@@ -53,7 +53,7 @@ def test_a_normal_plan_passes_every_rail_at_its_default() -> None:
     found = checks(policy())
     assert all(check.passed and not check.text for check in found.values())
     unset = {"equity", "order_value", "what_if", "margin_cushion", "wash_sale"}
-    assert set(found) == set(RAILS) - unset
+    assert set(found) == set(RAILS) - unset - {"conversion"}
     assert (found["order_share"].figure, found["order_share"].limit) == ("90.45", "100")
     assert (found["orders"].figure, found["orders"].limit) == ("2", "100")
     assert found["price_age"].figure == "1"
@@ -237,7 +237,9 @@ def test_a_broken_rail_names_itself_the_figure_and_the_key(
 
 
 def test_every_rail_has_a_case_here() -> None:
-    assert {case[0] for case in BROKEN} == set(RAILS) - {"wash_sale"}
+    # Others are about currencies, or found by the queue: they have tests of their own.
+    elsewhere = {"wash_sale", "currency", "conversion"}
+    assert {case[0] for case in BROKEN} == set(RAILS) - elsewhere
 
 
 def test_a_close_that_is_not_known_is_no_close() -> None:
@@ -281,6 +283,7 @@ def test_off_takes_a_rail_away() -> None:
         "price_known",
         "price_kind",
         "reserve",
+        "currency",
     }
 
 

@@ -101,9 +101,9 @@ def test_one_contract_in_several_rows_is_one() -> None:
     assert module._only("ABC", rows).con_id == 1
 
 
-def test_prices_in_pence_are_refused() -> None:
-    with pytest.raises(UnknownInstrumentError, match="1/100 of its currency"):
-        module._only("ABC", [details(1, "LSE", 100)])
+def test_a_price_in_pence_is_told_by_its_magnifier() -> None:
+    assert module._only("ABC", [details(1, "LSE", 100)]).magnifier == 100
+    assert module._only("ABC", [details(1, "LSE", 0)]).magnifier == 1
 
 
 async def test_contracts_are_read_once_for_all_who_ask(start: Start) -> None:

@@ -284,8 +284,12 @@ async def test_pace_is_kept_and_room_tells_when(start: Start) -> None:
     tickets = trading.place(desk.connection, orders, await instruments(desk))
     with pytest.raises(GatewayError, match="held back"):
         await trading.room(desk.connection, within=0.01)
+    assert desk.connection.pacing_waits == 1
+    assert 0.01 <= desk.connection.pacing_seconds < 1
     reports = await trading.wait(tickets, deadline=10.0)
     assert [r.status for r in reports] == ["filled"] * 60
+    assert all(0 < (t.heard_after or 0) <= (t.filled_after or 0) < 10 for t in tickets)
+    assert [t.ended_after for t in tickets] == [t.filled_after for t in tickets]
     await trading.room(desk.connection)
 
 

@@ -176,7 +176,7 @@ def _process(program: str, files: Files, environment: dict[str, str], log: Path)
         _freeze_before_sending()
     arm(environment)
     start = importlib.import_module(f"rebalancer.{program}.start")
-    start.main(load(files, environment))
+    start.main(load(files, environment), files)
 
 
 def _freeze_before_sending() -> None:
@@ -260,10 +260,17 @@ Holdings = dict[str, dict[str, Decimal]]
 
 
 async def survived(
-    folder: Path, plays: Mapping[str, Play], *, at_once: int = 32
+    folder: Path,
+    plays: Mapping[str, Play],
+    *,
+    at_once: int = 32,
+    data: Mapping[str, Any] | None = None,
 ) -> dict[str, list[str]]:
-    """Play them, many at once, each in an arena of its own; the wounds of those that bled."""
-    clean = await clean_run(folder)
+    """Play them, many at once, each in an arena of its own; the wounds of those that bled.
+
+    They are held against a run that ``data`` ask for and nothing disturbs.
+    """
+    clean = await clean_run(folder, data or {})
     names, seats = list(plays), asyncio.Semaphore(at_once)
 
     async def seated(n: int, name: str) -> list[str]:
@@ -294,17 +301,24 @@ async def played(folder: Path, play: Play, clean: Holdings) -> list[str]:
         await asyncio.to_thread(redis.kill)
 
 
-_CLEAN: Holdings = {}
+_CLEAN: dict[str, Holdings] = {}
 
 
-async def clean_run(folder: Path) -> Holdings:
-    """What each account holds after one undisturbed run; found out once."""
-    if not _CLEAN:
+async def clean_run(folder: Path, data: Mapping[str, Any] | None = None) -> Holdings:
+    """What each account holds after one undisturbed run; found out once.
+
+    Of an account that cannot be run so, what it held before.
+    """
+    known = str(data or {})
+    if known not in _CLEAN:
         with redis_server(folder / "clean" / "redis") as redis:
             async with arena(folder / "clean", redis) as quiet, quiet.processor():
-                await quiet.settle_down(await quiet.both())
-                _CLEAN.update({account: quiet.exchange.shares(account) for account in BOTH})
-    return _CLEAN
+                events = [await quiet.enqueue(account, data=data) for account in BOTH]
+                await quiet.idle()
+                for event in events:
+                    await quiet.until_any(("completed", "dead"), event)
+                _CLEAN[known] = {account: quiet.exchange.shares(account) for account in BOTH}
+    return _CLEAN[known]
 
 
 async def wounds(

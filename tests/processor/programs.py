@@ -39,6 +39,10 @@ class ProcessorProcess:
             stderr=self._log,
         )
 
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def died(self, *, deadline: float = 15.0) -> None:
         """Return when it has ended by itself."""
         assert self._process is not None

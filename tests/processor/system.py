@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from rebalancer.queue.values import Entry
 from rebalancer.settings import Files, load
 from rebalancer.sim.server import SimServer
 from rebalancer.sweeper import sweeps
+from rebalancer.targets.resolve import Fetcher
 from tests.support.redis_server import RedisServer
 
 #: Seconds before a condition that does not come fails the test.
@@ -81,7 +83,7 @@ class System:
         """A processor at work; ended in order."""
         settings = load(self.files(), self.environment())
         async with AsyncQueue(self.redis.url, timeout=2.0) as queue:
-            processor = assemble(settings, queue)
+            processor = assemble(settings, queue, Fetcher(os.environ))
             running = asyncio.create_task(processor.run())
             try:
                 yield processor

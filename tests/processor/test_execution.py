@@ -227,3 +227,21 @@ async def test_what_sells_bring_at_the_close_waits_for_the_next(
     # 100,000 of cash were there, the 2,000 of the sell were not.
     assert system.bought()["SPY"] * 500 < 100_000
     assert "wait for what the sells" in entry.data["reason"]
+
+
+async def test_cash_is_raised_at_the_close_and_nothing_bought_with_it(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    clock = before_the_close(18, rate=400)
+    async with at_the_exchange(tmp_path, redis, clock) as (system, exchange):
+        system.accounts = (
+            "accounts:\n  - {account_id: DU1000001, type: paper, unlisted: liquidate,\n"
+            "     targets: {SPY: 1}, order_type: MOC}\n"
+        )
+        async with system.processor():
+            asked = await system.enqueue("DU1000001", data={"raise_cash": 100_000})
+            result = await system.result(asked)
+    # 100,000 are there; of the 1,020 in reserve nothing is.
+    assert system.bought() == {"AAPL": -6}
+    assert [order["status"] for order in result["orders"]] == ["filled"]
+    assert [order.order_type for order in exchange.heard] == ["MOC"]

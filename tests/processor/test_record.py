@@ -162,7 +162,7 @@ async def test_waiting_leaves_no_record_but_what_it_did_does(system: System) -> 
         other = await system.enqueue("DU1000002")
         await system.result(other)
         await system.queue.run(moves.halt("all", now=now, reason="wait"))
-        second = await system.enqueue("DU1000002", data={"again": True})
+        second = await system.enqueue("DU1000002", data={"note": "again"})
         await system.result(second)  # nothing to trade, so nothing to halt
     sold, bought, idle = await records(system)
     assert sold["outcome"]["status"] == "delayed"
@@ -197,29 +197,29 @@ async def test_working_orders_that_were_cancelled_are_told(
 
 
 async def test_secrets_stay_out(system: System) -> None:
-    data = {
+    note = {
         "api_token": "hunter2",
         "nested": [{"Password": "hunter2", "note": "https://me:hunter2@example.org/hook"}],
         "key": "kept",
     }
     async with system.processor():
-        await system.result(await system.enqueue(data=data))
+        await system.result(await system.enqueue(data={"note": note}))
     [record] = await records(system)
     assert "hunter2" not in str(record)
-    assert record["event"]["data"]["key"] == "kept"
+    assert record["event"]["data"]["note"]["key"] == "kept"
     assert "VWCE@IBIS2/EUR" in record_json.unspoilt("see http://x: 80 of VWCE@IBIS2/EUR")
 
 
 async def test_a_signal_with_data_that_json_lacks_still_ends(system: System) -> None:
     raw = (
         b'{"event_id":"odd","account_id":"DU1000002","exec_command":"rebalance",'
-        b'"received_at":1.5,"data":{"x":NaN,"deep":[Infinity]}}'
+        b'"received_at":1.5,"data":{"note":{"x":NaN,"deep":[Infinity]}}}'
     )
     await system.queue.run(command("LPUSH", keys.QUEUE, raw, parse=int))
     async with system.processor():
         await system.until("completed", "odd")
     [record] = await records(system)
-    assert record["event"]["data"] == {"x": "nan", "deep": ["inf"]}
+    assert record["event"]["data"] == {"note": {"x": "nan", "deep": ["inf"]}}
 
 
 # kill -9 ----------------------------------------------------------------------------------

@@ -198,7 +198,11 @@ class Trapped(Exchange):
 
     def cash(self, account: str) -> Decimal:
         """What the account has in dollars."""
-        return self._book.ledgers[account].cash["USD"]
+        return self.purse(account).get("USD", Decimal(0))
+
+    def purse(self, account: str) -> dict[str, Decimal]:
+        """What the account has, by currency."""
+        return dict(self._book.ledgers[account].cash)
 
     def round_trips(self, account: str) -> list[str]:
         """What was both bought and sold; what is needed is traded one way only."""

@@ -74,7 +74,7 @@ def test_a_dropped_plan_takes_its_event_along(lab: Lab) -> None:
     assert said.status == "rejected"
     assert lab.run(approvals.pending()) == {}
     assert lab.delayed() == []
-    assert lab.kinds("running")[-2:] == ["rejected", "removed"]
+    assert lab.kinds("running")[-2:] == ["declined", "removed"]
     assert lab.run(approvals.reject("U1", found.plan_hash, now=START)).status == "unknown"
 
 

@@ -7,8 +7,10 @@ from decimal import Decimal
 import pytest
 
 from rebalancer.core.order import Fill, OrderReport
+from rebalancer.core.request import Aim
 from rebalancer.errors import PermanentError
 from rebalancer.queue import journal, keys, moves
+from rebalancer.queue.values import Spending
 from tests.queue.lab import START, Lab, intent
 
 
@@ -61,6 +63,22 @@ def test_a_spoilt_count_never_gives_a_number_twice(lab: Lab) -> None:
     lab.run(moves.begin_pass(lease, now=START))
     lab.redis.hset(keys.PASSES, "e", "garbage")
     assert lab.run(moves.begin_pass(lease, now=START)) == int(START) + 1
+
+
+def test_what_an_event_has_begun_to_do_is_there_for_its_next_attempt(lab: Lab) -> None:
+    lab.enqueue("U1", event_id="e")
+    lease = lab.leased()
+    assert lab.run(moves.spending("e")) is None
+    for cash, aim in (("5000.5", Aim("raise-cash", Decimal(7))), ("4000", Aim("full"))):
+        lab.run(moves.begin_pass(lease, now=START, cash=Decimal(cash), aim=aim))
+    lab.retry(lease)
+    found = lab.run(moves.spending("e"))
+    assert found == Spending(Decimal(4000), Decimal("1000.5"), Aim("full"))
+    # Before there was a choice, nothing was said about it.
+    lab.redis.hset(keys.PASSES, "e", "2 4000 1000.5000")
+    assert lab.run(moves.spending("e")) == Spending(Decimal(4000), Decimal("1000.5"))
+    lab.redis.hset(keys.PASSES, "e", "2  1000.5000 full:0")
+    assert lab.run(moves.spending("e")) is None
 
 
 def test_recorded_intents_are_open_until_settled(lab: Lab) -> None:

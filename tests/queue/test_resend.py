@@ -16,11 +16,21 @@ from typing import Any
 import pytest
 
 from rebalancer.core.approval import Proposal
+from rebalancer.core.metrics import count
 from rebalancer.core.order import OrderReport
 from rebalancer.core.reconcile import Difference, Shown
 from rebalancer.errors import QueueUnavailableError
-from rebalancer.queue import approvals, door, journal, keys, moves
-from rebalancer.queue.move import Move
+from rebalancer.queue import (
+    approvals,
+    door,
+    followers,
+    journal,
+    keys,
+    measures,
+    moves,
+    signals,
+)
+from rebalancer.queue.move import Move, command
 from rebalancer.queue.store import AsyncQueue, Queue
 from rebalancer.queue.values import Lease
 from tests.queue.lab import START, Lab, event, intent
@@ -55,6 +65,28 @@ def _orphan(lab: Lab) -> Move[Any]:
 def _merge(lab: Lab) -> Move[Any]:
     lab.enqueue("U1", event_id="first")
     return moves.enqueue(event("U1", event_id="second", n=1), now=START)
+
+
+def _counted(_lab: Lab) -> Move[Any]:
+    seen = ("a schedule", START - 1)
+    return moves.enqueue(event("U1", event_id="e"), now=START, counted=True, seen=seen)
+
+
+def _counted_merge(lab: Lab) -> Move[Any]:
+    lab.enqueue("U1", event_id="first")
+    return moves.enqueue(event("U1", event_id="second", n=1), now=START, counted=True)
+
+
+def _turn_away(lab: Lab) -> Move[Any]:
+    lab.run(signals.begin_schedules(["s"], now=START - 9, begin=START - 9))
+    return signals.turn_away(
+        "missed", "schedule", {"n": 2}, now=START, request="r", count=2, seen=("s", START - 1)
+    )
+
+
+def _begin_schedules(lab: Lab) -> Move[Any]:
+    lab.run(signals.begin_schedules(["gone", "s"], now=START - 9, begin=START - 9))
+    return signals.begin_schedules(["s", "new"], now=START, begin=START - 5)
 
 
 def _rerun(lab: Lab) -> Move[Any]:
@@ -182,9 +214,30 @@ def _resume(lab: Lab) -> Move[Any]:
     return moves.resume("all", now=START)
 
 
+def _following(lab: Lab) -> tuple[str, ...]:
+    lab.run(followers.follow("me", now=START))
+    lab.run(moves.note("kind", {}, now=START))
+    read = ("GROUP", "me", "reader", "STREAMS", keys.JOURNAL, ">")
+    given = lab.run(command("XREADGROUP", *read, parse=lambda reply: reply[0][1]))
+    return tuple(entry_id.decode() for entry_id, _ in given)
+
+
+def _acknowledge(lab: Lab) -> Move[Any]:
+    return followers.acknowledge("me", _following(lab))
+
+
+def _unfollow(lab: Lab) -> Move[Any]:
+    _following(lab)
+    return followers.unfollow("me")
+
+
 CASES: dict[str, Case] = {
     "enqueue": lambda _lab: moves.enqueue(event("U1", event_id="e"), now=START),
     "enqueue a merge": _merge,
+    "enqueue and count": _counted,
+    "enqueue and count a merge": _counted_merge,
+    "turn away": _turn_away,
+    "begin schedules": _begin_schedules,
     "enqueue a rerun": _rerun,
     "take": _take,
     "lease": _orphan,
@@ -216,6 +269,10 @@ CASES: dict[str, Case] = {
     "hold": _hold,
     "accept": _accept,
     "note": lambda _lab: moves.note("kind", {"a": 1}, now=START),
+    "follow the journal": lambda _lab: followers.follow("me", now=START),
+    "acknowledge": _acknowledge,
+    "unfollow": _unfollow,
+    "measure": lambda _lab: measures.measure([count("rebalancer_x", by=2)], now=START),
     "save a snapshot": lambda _lab: moves.save_snapshot("U1", {"a": 1}, now=START),
     "sign of life": lambda _lab: moves.heartbeat_daemon("d", {}, now=START),
 }

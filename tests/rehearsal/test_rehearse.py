@@ -19,6 +19,7 @@ import redis as redis_py
 from rebalancer.cli.main import main
 from rebalancer.queue import history, moves
 from rebalancer.queue.store import AsyncQueue
+from rebalancer.sim.venue.pairs import pairs
 from rebalancer.sim.vocabulary import Fault
 from rebalancer.sim.world import AccountSpec
 from tests.processor.system import ACCOUNTS, System
@@ -381,16 +382,19 @@ async def test_a_run_without_a_plan_is_not_replayed(system: System, rehearse: Re
     assert "came to no plan, it is dead" in told.err
 
 
+@pytest.mark.parametrize("fx", ["margin", "auto-convert"])
 async def test_prices_of_a_real_market_are_replayed_to_the_share(
-    tmp_path: Path, redis: RedisServer, rehearse: Rehearse
+    tmp_path: Path, redis: RedisServer, rehearse: Rehearse, fx: str
 ) -> None:
     """Wide markets, fractions of a share, another currency: the trades stay the same."""
     world = small_world()
     spy, aapl, bnd = world.listings
+    rates = {"EUR": Decimal("1.1111")}
     listings = (
         replace(spy, spread=7),
         replace(aapl, spread=4),
         replace(bnd, currency="EUR", primary_exchange="IBIS2"),
+        *pairs(rates),
     )
     [held] = world.accounts[0].holdings
     account = AccountSpec(
@@ -398,13 +402,12 @@ async def test_prices_of_a_real_market_are_replayed_to_the_share(
         cash={"USD": Decimal("50000.37"), "EUR": Decimal("20000.11")},
         holdings=(replace(held, quantity=Decimal("10.25")),),
     )
-    rates = {"EUR": Decimal("1.1111")}
     world = replace(world, listings=listings, accounts=(account,), rates=rates)
     async with sim_gateway(world) as sim, AsyncQueue(redis.url) as queue:
         system = System(tmp_path, redis, sim, queue)
         system.accounts = (
             "accounts:\n  - {account_id: DU1000001, type: paper, unlisted: liquidate, "
-            "targets: {SPY: 60%, BND@IBIS2/EUR: 40%}}\n"
+            f"fx: {fx}, targets: {{SPY: 60%, BND@IBIS2/EUR: 40%}}}}\n"
         )
         await rebalanced(system, "DU1000001")
         [link] = await queue.run(history.oldest())

@@ -12,6 +12,7 @@ import pytest
 from rebalancer.core.event import Event
 from rebalancer.core.plan import plan
 from rebalancer.core.policy import Bounds, Policy
+from rebalancer.core.request import Aim
 from rebalancer.errors import PermanentError
 from rebalancer.processor.record import Ending, Outcome, Recorder, written
 from rebalancer.queue.values import Lease
@@ -29,15 +30,17 @@ UNUSUAL = Policy(
 )
 
 
-def record(policy: Policy = UNUSUAL, spent: Decimal | None = None) -> dict[str, Any]:
+def record(
+    policy: Policy = UNUSUAL, spent: Decimal | None = None, aim: Aim | None = None
+) -> dict[str, Any]:
     """A run as Redis would give it back."""
     seen = account(
         "12345.67", {"SPY": "512.305", "AAPL": "201.5", "X": "7"}, {"AAPL": "10", "X": "3.5"}
     )
-    aim = target(SPY="0.6", AAPL="0.3")
+    goal = target(SPY="0.6", AAPL="0.3")
     event = Event("e", seen.account_id, "rebalance", 1.0)
-    facts = Recorder(target=aim, policy=policy, account=seen, spent=spent)
-    facts.plan = plan(seen, aim, policy, spent=spent)
+    facts = Recorder(target=goal, policy=policy, aim=aim, account=seen, spent=spent)
+    facts.plan = plan(seen, goal, policy, spent=spent, aim=aim or Aim())
     ending = Ending(Lease(event, 1, "w", 9.0), facts, Outcome("completed", 2.0), {})
     body, _ = written(ending, {})
     found: dict[str, Any] = json.loads(json.dumps({**body, "seq": 1}))
@@ -51,6 +54,17 @@ def test_the_plan_is_made_again(policy: Policy, spent: Decimal | None) -> None:
     assert replay.policy_of(found) == policy
     assert replay.target_of(found).hash == found["target"]["hash"]
     assert replay.planned_again(found) == found["plan"]["hash"]
+
+
+@pytest.mark.parametrize(
+    "aim", [None, Aim("buy-only"), Aim("raise-cash", Decimal("12000.5"))], ids=str
+)
+def test_it_is_made_again_for_what_the_run_was_to_do(aim: Aim | None) -> None:
+    found = record(aim=aim)
+    assert replay.planned_again(found) == found["plan"]["hash"]
+    assert replay.aim_of(found) == (aim or Aim())
+    del found["aim"]
+    assert replay.aim_of(found) == Aim()
 
 
 def test_every_rule_survives() -> None:

@@ -225,6 +225,26 @@ def test_the_same_symbol_elsewhere_is_another_instrument(etc: Etc, targets: str)
             "schedule: [{at: '15:30'}, {at: '15:31', exec_command: sell}]",
             "2: accounts[0].schedule[1].exec_command: found 'sell'; expected rebalance, print-",
         ),
+        (
+            "schedule: {at: '15:30', when: {}}",
+            "2: accounts[0].schedule: found when is empty; it has one or more of drift_exceeds",
+        ),
+        (
+            "schedule: {at: '15:30', when: {drift_exceeds: 5}}",
+            "2: accounts[0].schedule.when.drift_exceeds: found an unknown key; expected a know",
+        ),
+        (
+            "schedule: {at: '15:30', raise_cash: 5, mode: buy-only}",
+            "2: accounts[0].schedule: found raise_cash goes without mode: it sells what is lac",
+        ),
+        (
+            "schedule: {at: '15:30', raise_cash: 5, exec_command: print-orders}",
+            "2: accounts[0].schedule: found print-orders takes no raise_cash; only print-rebal",
+        ),
+        (
+            "schedule: {at: '15:30', raise_cash: 0}",
+            "2: accounts[0].schedule.raise_cash: found '0'; expected an amount above 0",
+        ),
     ],
 )
 def test_account_refused(etc: Etc, entry: str, said: str) -> None:
@@ -396,6 +416,29 @@ def test_schedules(etc: Etc) -> None:
     first, second = accounts["DU2"].schedules
     assert (first.days, first.time_zone) == (frozenset({0, 4}), ZoneInfo("Europe/Berlin"))
     assert (second.days, second.exec_command) == (frozenset({6}), "print-equity")
+
+
+def test_what_a_schedule_asks_for(etc: Etc) -> None:
+    etc.write(
+        accounts="""\
+            accounts:
+              - account_id: DU1
+                type: paper
+                schedule:
+                  - {at: "10:00"}
+                  - {at: "10:00", when: {drift_exceeds_percent: 5}}
+                  - at: "10:00"
+                    mode: buy-only
+                    when: {uninvested_cash_exceeds_percent: 2.50}
+                  - {at: "10:00", raise_cash: 5000}
+            """
+    )
+    assert [one.data() for one in etc.load().accounts["DU1"].schedules] == [
+        {},
+        {"when": {"drift_exceeds_percent": "5"}},
+        {"mode": "buy-only", "when": {"uninvested_cash_exceeds_percent": "2.50"}},
+        {"raise_cash": "5000"},
+    ]
 
 
 def test_a_type_that_the_accounts_name_contradicts_is_warned_of(etc: Etc) -> None:

@@ -11,11 +11,15 @@ import pytest
 
 from rebalancer.core.policy import Policy
 from rebalancer.settings import load, load_service, locate
-from rebalancer.settings.accounts import AccountKeys, BoundsKeys, Schedule
+from rebalancer.settings.accounts import AccountKeys, BoundsKeys
+from rebalancer.settings.asks import WhenKeys
 from rebalancer.settings.environment import variables
+from rebalancer.settings.notify import ServiceKeys
 from rebalancer.settings.policy import KEYS, PolicyKeys
 from rebalancer.settings.rails import RAIL_KEYS, RailKeys
+from rebalancer.settings.schedules import Schedule
 from rebalancer.settings.service import Service
+from rebalancer.settings.sources import Api, Json
 from rebalancer.settings.targets import Replacement
 from rebalancer.settings.windows import WindowKeys
 
@@ -96,12 +100,17 @@ def keys_table(kind: Any, but: tuple[str, ...] = ()) -> str:
 
 _SHOWN = {
     "enabled": "`true`",
+    "PolicyKeys.targets_sum": "`cash`",
+    "AccountKeys.targets_sum": "`cash`",
     "no_buy": "`false`",
     "no_sell": "`false`",
     "time_zone": "`America/New_York`",
     "days": "`[mon, tue, wed, thu, fri]`",
     "WindowKeys.days": "every day",
     "login": "`false`",
+    "percent": "`false`",
+    "allow_http": "`false`",
+    "levels": "all",
 }
 
 
@@ -110,13 +119,29 @@ _SHOWN = {
     [
         ("settings.md", service_table()),
         ("settings.md", keys_table(WindowKeys)),
+        ("settings.md", keys_table(ServiceKeys)),
         ("accounts.md", keys_table(PolicyKeys, RAIL_KEYS)),
         ("accounts.md", keys_table(RailKeys)),
         ("accounts.md", keys_table(Schedule)),
+        ("accounts.md", keys_table(WhenKeys)),
         ("accounts.md", keys_table(BoundsKeys)),
         ("accounts.md", keys_table(Replacement)),
+        ("accounts.md", keys_table(Api)),
+        ("accounts.md", keys_table(Json)),
     ],
-    ids=["service", "windows", "policy", "rails", "schedule", "bounds", "replacement"],
+    ids=[
+        "service",
+        "windows",
+        "services",
+        "policy",
+        "rails",
+        "schedule",
+        "when",
+        "bounds",
+        "replacement",
+        "api",
+        "json",
+    ],
 )
 def test_the_reference_has_the_table(file: str, table: str) -> None:
     assert table in (REFERENCE / file).read_text()

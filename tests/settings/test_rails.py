@@ -180,7 +180,7 @@ def test_substitutes_are_those_of_the_accounts_targets(
 ) -> None:
     accounts = one("targets: {VTI: 60%, BRK B: 40%}", *lines)
     etc.write(accounts=accounts, replacements=SETS)
-    assert etc.load().accounts["DU1"].substitutes == found
+    assert etc.load().accounts["DU1"].target().substitutes == found
 
 
 @pytest.mark.parametrize("replacements", [SETS, None])

@@ -104,7 +104,7 @@ def configure(host: Host) -> None:
     host.run("chgrp rebalancer /etc/rebalancer/*.yaml")
     secrets = {f"redis_{name}": f"secret-of-{name}" for name in _REDIS_USERS}
     secrets |= {"ib_paper_username": "user", "ib_paper_password": "not on disk"}
-    secrets |= {"vnc_password": "eightchr"}
+    secrets |= {"vnc_password": "eightchr", "api/token": "a" * 43}
     for name, secret in secrets.items():
         host.put(f"{secret}\n", f"/etc/rebalancer/credentials/{name}", "0600")
     host.put("IB_VERSION=1045\nIB_JAVA=/bin\n", "/etc/rebalancer/gateway.env")

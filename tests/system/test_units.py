@@ -21,6 +21,7 @@ SUITE = os.environ.get("REBALANCER_TEST_SUITE", "bookworm")
 
 ENABLED = (
     *("rebalancer.target", "rebalancer-broker", "rebalancer-processor"),
+    *("rebalancer-api", "rebalancer-notify", "rebalancer-health.timer"),
     *("rebalancer-sweep-retry.timer", "rebalancer-sweep-delayed.timer"),
     *("rebalancer-sweep-leases.timer", "rebalancer-redis-ping.timer"),
     *("rebalancer-backup.timer", "ib-gateway-display", "ib-gateway-vnc", "ib-gateway-novnc"),
@@ -28,6 +29,7 @@ ENABLED = (
 )
 RUNNING = (
     *("redis-server", "rebalancer-broker", "rebalancer-processor", "ib-gateway@paper"),
+    *("rebalancer-api", "rebalancer-notify"),
     *("ib-gateway-display", "ib-gateway-vnc", "ib-gateway-novnc"),
 )
 #: Of one core, all units together with what they cost systemd and the journal.
@@ -53,6 +55,7 @@ def wait_until_well(host: Host, seconds: float = 60.0) -> None:
     """Wait until the daemons run, and the gateway and Redis answer them."""
     host.wait_for(f"systemctl is-active {' '.join(RUNNING)}", seconds)
     host.wait_for("rebalancer doctor", seconds)
+    host.wait_for("/usr/local/lib/rebalancer/health", seconds)
 
 
 def redis(host: Host, command: str) -> str:
@@ -96,6 +99,7 @@ def test_only_loopback_is_listened_on(host: Host) -> None:
         "127.0.0.1:5900",
         "127.0.0.1:6080",
         "127.0.0.1:6379",
+        "127.0.0.1:8000",
     ]
     assert host.open_ports((22, 4001, 4002, 5900, 6080, 6379, 8000)) == [22]
 

@@ -17,6 +17,7 @@
 --@include note
 --@include event
 --@include edit
+--@include merge
 --@include places
 if ARGV[10] then
 --@include chain

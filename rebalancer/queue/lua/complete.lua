@@ -38,6 +38,7 @@ end
 
 --@include event
 --@include edit
+--@include merge
 --@include places
 take_processing(key)
 set_free(key)

@@ -17,6 +17,7 @@
 --@include record
 --@include event
 --@include edit
+--@include merge
 --@include places
 local run_at, reason = ARGV[7], ARGV[8]
 

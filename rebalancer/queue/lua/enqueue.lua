@@ -8,6 +8,9 @@
 -- ARGV[4]      string  deduplication key, account_id:exec_command
 -- ARGV[5]      string  normal | high
 -- ARGV[6]      string  the event as JSON
+-- ARGV[7]      string  the source to count it under; absent: it is not counted
+-- ARGV[8]      string  the schedule that it belongs to; absent: none
+-- ARGV[9]      number  up to when the schedule has been seen with this
 --
 -- Returns "status id position": status is queued, merged or rerun, id is of the event that
 -- carries the signal, position counts from the dequeue end; 0: it is not in the queue.
@@ -15,6 +18,9 @@
 local event_id, account_id, key, priority, raw = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 
 --@include record
+if ARGV[8] then
+  redis.call('HSET', schedules, ARGV[8], ARGV[9])
+end
 local before = redis.call('GET', KEYS[1])
 if before then
   return string.match(before, '^[^\n]*')
@@ -34,11 +40,15 @@ if not held[1] and not held[2] then
     position = redis.call('LPUSH', queue, raw)
   end
   note('queued', event_id, account_id, raw)
+  if ARGV[7] then
+    redis.call('HINCRBY', signals, ARGV[7] .. ' accepted', 1)
+  end
   return 'queued ' .. event_id .. ' ' .. position
 end
 
 --@include event
 --@include edit
+--@include merge
 --@include lease
 --@include places
 --@include signal
@@ -52,6 +62,10 @@ for i = 1, 2 do
 end
 
 local status, carrier, position = signal(read(raw), raw)
+if ARGV[7] then
+  local outcome = status == 'merged' and 'merged' or 'accepted'
+  redis.call('HINCRBY', signals, ARGV[7] .. ' ' .. outcome, 1)
+end
 local text = status .. ' ' .. carrier .. ' ' .. position
 if status ~= 'queued' then
   redis.call('SET', KEYS[1], text, 'EX', keep)

@@ -27,6 +27,7 @@ end
 
 --@include event
 --@include edit
+--@include merge
 --@include places
 --@include signal
 --@include aside

@@ -11,6 +11,7 @@
 --@include record
 --@include event
 --@include edit
+--@include merge
 --@include places
 local function why_not(raw)
   local ok, found = pcall(cjson.decode, raw)

@@ -27,7 +27,7 @@ if proposal.plan_hash ~= wanted then
   return answer('other ' .. proposal.plan_hash)
 end
 local event_id = tostring(proposal.event_id)
-note('rejected', event_id, account, '{"plan":' .. cjson.encode(wanted) .. '}')
+note('declined', event_id, account, '{"plan":' .. cjson.encode(wanted) .. '}')
 redis.call('HDEL', approvals, account, 'ok ' .. account)
 take_out(event_id)
 return answer('rejected')

@@ -14,6 +14,7 @@
 --@include record
 --@include event
 --@include edit
+--@include merge
 --@include places
 if ARGV[7] then
 --@include chain

@@ -11,6 +11,7 @@
 --@include record
 --@include event
 --@include edit
+--@include merge
 --@include lease
 --@include places
 --@include find

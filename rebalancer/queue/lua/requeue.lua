@@ -12,6 +12,7 @@
 --@include record
 --@include event
 --@include edit
+--@include merge
 --@include lease
 --@include places
 --@include signal

@@ -19,6 +19,7 @@
 --@include record
 --@include event
 --@include edit
+--@include merge
 --@include places
 local due_at, attempt, err, last = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 

@@ -32,6 +32,7 @@ end
 
 --@include event
 --@include edit
+--@include merge
 --@include places
 --@include signal
 --@include aside

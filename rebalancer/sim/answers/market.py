@@ -38,6 +38,8 @@ _LAST_TIME = (45, 88)
 #: IBKR's rule for one-cent steps; the ids of other steps are made up.
 _CENT_RULE = 26
 _OTHER_RULES = 9000
+#: (from this price on, step), ascending.
+Steps = tuple[tuple[Decimal, Decimal], ...]
 
 
 # Contracts ----------------------------------------------------------------------------------
@@ -51,28 +53,31 @@ def _details(session: Session, fields: list[str], now: float) -> None:
         text = "No security definition has been found for the request"
         refuse(session, req_id, 200, text, now)
         return
-    rules = {step: rule for rule, step in _market_rules(session.hub).items()}
+    rules = {steps: rule for rule, steps in _market_rules(session.hub).items()}
     for contract in found:
-        exchange = spec.exchange or "SMART"
-        rule = rules[contract.min_tick]
+        exchange = spec.exchange or contract.valid_exchanges.partition(",")[0]
+        rule = rules[contract.steps]
         session.send(contract_details(req_id, contract, exchange, rule), now)
     session.send(message("contractDetailsEnd", 1, req_id), now)
 
 
-def _market_rules(hub: Hub) -> dict[int, Decimal]:
-    steps = sorted({contract.min_tick for contract in hub.exchange.find(ContractSpec())})
-    rules = {_OTHER_RULES + place: step for place, step in enumerate(steps)}
-    cent = Decimal("0.01")
-    return {_CENT_RULE if step == cent else rule: step for rule, step in rules.items()}
+def _market_rules(hub: Hub) -> dict[int, Steps]:
+    found = sorted({contract.steps for contract in hub.exchange.find(ContractSpec())})
+    cent = ((Decimal(0), Decimal("0.01")),)
+    return {
+        _CENT_RULE if steps == cent else _OTHER_RULES + place: steps
+        for place, steps in enumerate(found)
+    }
 
 
 def _market_rule(session: Session, fields: list[str], now: float) -> None:
     rule = Fields(fields, skip=1).integer()
-    step = _market_rules(session.hub).get(rule)
-    if step is None:
+    steps = _market_rules(session.hub).get(rule)
+    if steps is None:
         invalid(session, -1, f"Invalid market rule id {rule}", now)
     else:
-        session.send(message("marketRule", rule, 1, 0, step), now)
+        flat = [value for pair in steps for value in pair]
+        session.send(message("marketRule", rule, len(steps), *flat), now)
 
 
 def _symbols(session: Session, fields: list[str], now: float) -> None:

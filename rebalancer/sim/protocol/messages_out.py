@@ -156,7 +156,7 @@ def contract_details(
         contract.multiplier,
         contract.order_types,
         contract.valid_exchanges,
-        1,  # price magnifier
+        contract.magnifier,
         0,  # con id of the underlying
         ascii_only(contract.long_name.replace("\\", "/")),
         contract.primary_exchange,
@@ -203,12 +203,13 @@ def exec_details(req_id: int, fill: Execution, contract: ContractView) -> Messag
         fill.exchange,
         fill.side,
         fill.shares,
-        fill.price,
+        # Executions are told in the currency itself, where prices are in a fraction of it.
+        fill.price / contract.magnifier,
         fill.perm_id,
         fill.client_id,
         0,  # liquidation
         fill.cum_quantity,
-        fill.avg_price,
+        fill.avg_price / contract.magnifier,
         fill.order_ref,
         *("",) * 3,  # economic value rule and multiplier, model
         2,  # took liquidity

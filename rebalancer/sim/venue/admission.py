@@ -125,7 +125,7 @@ def _price_refusal(order: OrderSpec, listing: Listing) -> Refusal | None:
     for price in prices:
         if not is_price(price):
             return invalid("Order price is missing or not a positive number of sensible size")
-        if price is not None and price % listing.tick:
+        if price is not None and price % listing.step_at(price):
             return 110, _OFF_TICK
     return None
 

@@ -133,6 +133,8 @@ class Ledger:
     cash: dict[str, Decimal]
     positions: dict[int, Position]
     proceeds: list[Proceeds] = field(default_factory=list)
+    #: Currency pairs as they were traded; the money itself is in ``cash``.
+    pairs: dict[int, Position] = field(default_factory=dict)
     #: NetLiquidation when the last session closed, base currency: where today's P&L begins.
     equity_at_close: Decimal = Decimal(0)
     #: Realized profit since then by con id, in the instrument's currency.

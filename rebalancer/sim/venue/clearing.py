@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 from rebalancer.sim.armed import Armed
 from rebalancer.sim.venue.book import Book, Later, LiveOrder
-from rebalancer.sim.venue.commissions import order_commission
-from rebalancer.sim.venue.ledger import book_fill, correct_fill, multiplier, release_proceeds
+from rebalancer.sim.venue.commissions import conversion_commission, order_commission
+from rebalancer.sim.venue.ledger import (
+    book_conversion,
+    book_fill,
+    correct_fill,
+    multiplier,
+    release_proceeds,
+)
 from rebalancer.sim.venue.market import Market
+from rebalancer.sim.venue.standing import Accountant
 from rebalancer.sim.vocabulary import (
     Commissioned,
     Executed,
@@ -27,11 +34,22 @@ from rebalancer.sim.world import Habits, Listing
 class Clearing:
     """Books fills of the orders in ``book`` and says how they are reported."""
 
-    def __init__(self, habits: Habits, book: Book, market: Market, armed: Armed) -> None:
+    def __init__(
+        self,
+        habits: Habits,
+        book: Book,
+        market: Market,
+        armed: Armed,
+        accountant: Accountant,
+        bases: Mapping[str, str],
+    ) -> None:
         self._habits = habits
         self._book = book
         self._market = market
         self._armed = armed
+        self._accountant = accountant
+        #: The accounts' own currencies.
+        self._bases = bases
 
     def fill(self, order: LiveOrder, price: Decimal, shares: Decimal) -> list[Report]:
         """Fill ``shares`` of the order; the last commission report comes last."""
@@ -105,19 +123,17 @@ class Clearing:
         order.filled += shares
         order.value += shares * price
         order.last_price = price
-        due = order_commission(
-            listing.currency, order.filled, order.value * multiplier(listing)
-        )
+        paid_in, due = self._commission(order, listing)
         commission, order.charged = due - order.charged, due
         lag = self._armed.ongoing("cash_lag", now, account=spec.account)
-        realized = book_fill(
-            self._book.ledgers[spec.account],
-            listing,
-            shares if order.buys else -shares,
-            price,
-            commission,
-            cash_at=now + float(lag["later"]) if lag is not None else None,
-        )
+        cash_at = now + float(lag["later"]) if lag is not None else None
+        ledger, signed = self._book.ledgers[spec.account], shares if order.buys else -shares
+        realized = None
+        if listing.sec_type == "CASH":
+            fee = (paid_in, commission)
+            book_conversion(ledger, listing, signed, price, fee, cash_at=cash_at)
+        else:
+            realized = book_fill(ledger, listing, signed, price, commission, cash_at=cash_at)
         execution = Execution(
             exec_id=self._book.take_exec_id(spec.action),
             order_id=order.order_id,
@@ -134,8 +150,18 @@ class Clearing:
             order_ref=spec.order_ref,
             at=now,
             commission=commission,
-            commission_currency=listing.currency,
+            commission_currency=paid_in,
             realized_pnl=realized,
         )
         self._book.executions.append(execution)
         return execution
+
+    def _commission(self, order: LiveOrder, listing: Listing) -> tuple[str, Decimal]:
+        """What all that has filled of the order costs, and in which currency."""
+        if listing.sec_type != "CASH":
+            value = order.value * multiplier(listing)
+            return listing.currency, order_commission(listing.currency, order.filled, value)
+        base = self._bases[order.spec.account]
+        dollars = order.filled * self._accountant.rate(listing.symbol, "USD")
+        fee = conversion_commission(dollars) * self._accountant.rate("USD", base)
+        return base, fee.quantize(Decimal("0.000001"))

@@ -18,6 +18,7 @@ from rebalancer.sim.venue.book import DONE, Book, LiveOrder
 from rebalancer.sim.venue.floor import BY_SYSTEM, Floor
 from rebalancer.sim.venue.funds import Funds
 from rebalancer.sim.venue.market import Market
+from rebalancer.sim.venue.pairs import odd_lot
 from rebalancer.sim.venue.quirks import about_order, order_quirks
 from rebalancer.sim.venue.tif import OUTSIDE_RTH_TYPES, schedule
 from rebalancer.sim.vocabulary import (
@@ -69,6 +70,8 @@ class Desk:
             refusal = refusal or request_refusal(order, found[0], zone)
         if refusal is not None:
             return [Refused(client_id, order_id, *refusal)]
+        if (notice := odd_lot(order, found[0])) is not None:
+            warnings.append(notice)
         known = None if order.what_if else self._book.find(client_id, order_id)
         if known is not None:
             changed = self._change(known, order)
@@ -161,7 +164,7 @@ class Desk:
 
     def _transmit(self, order: LiveOrder, warnings: Sequence[Refusal] = ()) -> list[Report]:
         """Send an order on, its staged parent and siblings before it."""
-        about = about_order(self._market.listing(order.con_id).symbol, order.spec)
+        about = about_order(self._market.listing(order.con_id).ticker, order.spec)
         struck = self._armed.strike("reject", _PLACE, **about)
         if struck is not None:
             text = struck.get("text", "Order rejected - reason:Rejected by the scenario.")

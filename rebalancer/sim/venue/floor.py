@@ -139,7 +139,7 @@ class Floor:
             order.resting = False
             return None
         bid, ask = self._market.touch(order.con_id)
-        price = trade_price(order, bid, ask, self._market.listing(order.con_id).tick)
+        price = trade_price(order, bid, ask, self._market.listing(order.con_id).step_at(bid))
         if price is None:
             order.resting = True
             return None

@@ -39,6 +39,8 @@ class Funds:
     def refusal(self, order: LiveOrder) -> Refusal | None:
         """Why the order is rejected (201), if it is."""
         spec = self._specs[order.spec.account]
+        if self._market.listing(order.con_id).sec_type == "CASH":
+            return self._conversion_refusal(spec, order)
         if self.shorted(order) > 0 and (refusal := short_refusal(spec)) is not None:
             return refusal
         ledger, base = self._book.ledgers[spec.account_id], spec.currency
@@ -46,7 +48,7 @@ class Funds:
         needed = sum((self._cost(o, base) for o in orders if o.buys), _ZERO)
         cash = self._accountant.total(ledger.cash, base)
         if spec.kind == "cash":
-            return cash_refusal(cash, needed) if order.buys else None
+            return self._unpaid(spec, orders) if order.buys else None
         trades: dict[int, Decimal] = {}
         for each in orders:
             trades[each.con_id] = trades.get(each.con_id, _ZERO) + _signed(each)
@@ -58,9 +60,32 @@ class Funds:
         equity_usd = before.equity * self._accountant.rate(base, "USD")
         return refusal or minimum_refusal(equity_usd, cash - needed if order.buys else cash)
 
+    def _unpaid(self, spec: AccountSpec, orders: Sequence[LiveOrder]) -> Refusal | None:
+        """A cash account pays each currency out of what it has of it."""
+        ledger, bought = self._book.ledgers[spec.account_id], [o for o in orders if o.buys]
+        currency = self._market.listing(orders[0].con_id).currency
+        same = [o for o in bought if self._market.listing(o.con_id).currency == currency]
+        needed = sum((self._cost(o, currency) for o in same), _ZERO)
+        return cash_refusal(ledger.cash.get(currency, _ZERO), needed)
+
+    def _conversion_refusal(self, spec: AccountSpec, order: LiveOrder) -> Refusal | None:
+        """A margin account may owe the currency it sells, a cash account may not."""
+        listing = self._market.listing(order.con_id)
+        ledger = self._book.ledgers[spec.account_id]
+        given = listing.currency if order.buys else listing.symbol
+        needed = order.remaining
+        if order.buys:
+            needed *= self._price(order.spec, order.con_id)
+        owed = ledger.cash.get(given, _ZERO) - needed
+        if spec.kind == "cash":
+            return cash_refusal(ledger.cash.get(given, _ZERO), needed)
+        before = self._accountant.standing(spec, ledger)
+        equity_usd = before.equity * self._accountant.rate(spec.currency, "USD")
+        return minimum_refusal(equity_usd, owed)
+
     def shorted(self, order: LiveOrder) -> Decimal:
         """Shares the order would sell short, the account's other sells counted."""
-        if order.buys:
+        if order.buys or self._market.listing(order.con_id).sec_type == "CASH":
             return _ZERO
         position = self._book.ledgers[order.spec.account].positions.get(order.con_id)
         held = max(position.quantity, _ZERO) if position is not None else _ZERO
@@ -81,8 +106,9 @@ class Funds:
             self._book.ledgers[spec.account_id],
             self._market.listing(order.con_id),
         )
-        before = self._accountant.standing(spec, ledger)
-        after = self._accountant.standing(spec, ledger, {order.con_id: _signed(order)})
+        before = after = self._accountant.standing(spec, ledger)
+        if listing.sec_type != "CASH":
+            after = self._accountant.standing(spec, ledger, {order.con_id: _signed(order)})
         commission = order_commission(listing.currency, order.remaining, self._value(order))
         refusal = self.refusal(order)
         warning = refusal[1].removeprefix("Order rejected - reason:") if refusal else ""
@@ -103,7 +129,9 @@ class Funds:
         return [
             other
             for other in self._book.working()
-            if other.spec.account == order.spec.account and other is not order
+            if other.spec.account == order.spec.account
+            and other is not order
+            and self._market.listing(other.con_id).sec_type != "CASH"
         ]
 
     def _value(self, order: LiveOrder) -> Decimal:

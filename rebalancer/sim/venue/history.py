@@ -116,7 +116,7 @@ def _starts(
 
 
 def _bar(past: Past, start: float, until: float) -> Bar:
-    tick = past.listing.tick
+    tick = past.listing.step_at(past.listing.price)
     first = _wander(past, start)
     last = _wander(past, until) if until <= past.now else past.last
     noise = _noise(past.listing.con_id, start)
@@ -144,7 +144,7 @@ def _wander(past: Past, at: float) -> Decimal:
         return 0.03 * sin(days / 41) + 0.01 * sin(days / 5.3) + 0.002 * sin(days * 7)
 
     change = Decimal(repr(wave(at) - wave(past.started)))
-    return on_tick(past.listing.price * (1 + change), past.listing.tick)
+    return on_tick(past.listing.price * (1 + change), past.listing.step_at(past.listing.price))
 
 
 def _noise(con_id: int, at: float) -> float:

@@ -21,8 +21,38 @@ def open_ledger(spec: AccountSpec) -> Ledger:
 
 
 def multiplier(listing: Listing) -> Decimal:
-    """Units of the underlying in one contract."""
-    return Decimal(listing.multiplier or 1)
+    """What one contract is worth in the listing's currency when its price is 1."""
+    return Decimal(listing.multiplier or 1) / listing.magnifier
+
+
+def book_conversion(
+    ledger: Ledger,
+    listing: Listing,
+    units: Decimal,
+    price: Decimal,
+    fee: tuple[str, Decimal],
+    *,
+    cash_at: float | None = None,
+) -> None:
+    """Book a currency pair: ``units`` of its first currency (negative: sold) at ``price``.
+
+    The currency that is bought counts only from ``cash_at`` on, if given. What is left of the
+    pair is shown as a position, but is worth nothing beside the cash.
+    """
+    currency, amount = fee
+    for name, change in (
+        (listing.symbol, units),
+        (listing.currency, -units * price),
+        (currency, -amount),
+    ):
+        late = change > 0 and cash_at is not None
+        if late and cash_at is not None:
+            ledger.proceeds.append(Proceeds(cash_at, name, change))
+        ledger.cash[name] = ledger.cash.get(name, Decimal(0)) + (0 if late else change)
+    held = ledger.pairs.setdefault(listing.con_id, Position(Decimal(0), Decimal(0)))
+    held.quantity, held.avg_cost = held.quantity + units, price
+    if not held.quantity:
+        del ledger.pairs[listing.con_id]
 
 
 def book_fill(

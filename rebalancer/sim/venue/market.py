@@ -41,7 +41,7 @@ class Market:
         self._book = book
         self._armed = armed
         self._listings = {listing.con_id: listing for listing in world.listings}
-        self._by_symbol = {listing.symbol: listing for listing in reversed(world.listings)}
+        self._by_symbol = {listing.ticker: listing for listing in reversed(world.listings)}
         known = CALENDARS | {calendar.name: calendar for calendar in world.calendars}
         self._calendars = {
             listing.con_id: replace(known["ALWAYS"], zone=known[listing.calendar].zone)
@@ -70,7 +70,11 @@ class Market:
         local_symbol = listing.local_symbol or listing.symbol
         trading_class = listing.trading_class or listing.symbol
         short = listing.hours == "short"
-        venues = dict.fromkeys(("SMART", listing.primary_exchange))
+        smart = () if listing.sec_type == "CASH" else ("SMART",)
+        venues = dict.fromkeys((*smart, listing.primary_exchange))
+        # Steps are told in the currency, prices in its fraction.
+        steps = listing.steps or ((Decimal(0), listing.tick),)
+        told = tuple((low / listing.magnifier, s / listing.magnifier) for low, s in steps)
         return ContractView(
             con_id=listing.con_id,
             symbol=listing.symbol,
@@ -81,7 +85,9 @@ class Market:
             trading_class=trading_class,
             market_name=listing.market_name or trading_class,
             long_name=listing.long_name or listing.symbol,
-            min_tick=listing.tick,
+            min_tick=min(step for _, step in told),
+            steps=told,
+            magnifier=listing.magnifier,
             time_zone=calendar.zone if listing.time_zone is None else listing.time_zone,
             trading_hours=calendar.text(now, extended=True, short=short),
             liquid_hours=calendar.text(now, extended=False, short=short),
@@ -126,14 +132,15 @@ class Market:
             # A fixed noise in [-1, 1] for each beat: prices depend on the time alone.
             noise = Decimal(crc32(f"{con_id}:{beat}".encode()) - 2**31) / 2**31
             price += price * listing.wiggle * noise / _BPS
-        return on_tick(price, listing.tick)
+        return on_tick(price, listing.step_at(price))
 
     def touch(self, con_id: int) -> tuple[Decimal, Decimal]:
         """Bid and ask; the last price lies between them or on the bid."""
         listing = self._listings[con_id]
-        bid = self.last(con_id) - listing.tick * (listing.spread // 2)
-        bid = max(bid, listing.tick)
-        return bid, bid + listing.tick * listing.spread
+        last = self.last(con_id)
+        tick = listing.step_at(last)
+        bid = max(last - tick * (listing.spread // 2), tick)
+        return bid, bid + tick * listing.spread
 
     def set_price(self, con_id: int, price: Decimal) -> None:
         """Move the instrument there."""
@@ -242,6 +249,8 @@ def on_tick(price: Decimal, tick: Decimal) -> Decimal:
 
 def _fits(spec: ContractSpec, listing: Listing) -> bool:
     venues = {"", "SMART", "BEST", listing.primary_exchange}
+    if listing.sec_type == "CASH":
+        venues = {"", listing.primary_exchange}
     if spec.exchange not in venues or (spec.con_id and spec.con_id != listing.con_id):
         return False
     # Clients spell "no right" as '', '0' or '?', and "no strike" as '', '0' or '0.0'.

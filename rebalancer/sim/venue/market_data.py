@@ -39,11 +39,11 @@ class MarketData:
     def grant(self, con_id: int, requested: int) -> MarketDataGrant:
         """Which kind of data a request gets: IBKR's codes 354, 10089, 10167 and 10197."""
         listing, now = self._market.listing(con_id), self._book.now
-        missing = self._armed.ongoing("no_data", now, symbol=listing.symbol)
+        missing = self._armed.ongoing("no_data", now, symbol=listing.ticker)
         if missing is not None:
             return _NO_DATA[missing.get("code", "354")]
         service = listing.data
-        late = self._armed.ongoing("delayed_data", now, symbol=listing.symbol)
+        late = self._armed.ongoing("delayed_data", now, symbol=listing.ticker)
         if late is not None and late.get("silent") == "yes":
             return MarketDataGrant(DELAYED)
         service = "delayed" if late is not None else service
@@ -66,7 +66,7 @@ class MarketData:
             self._market.price(con_id),
             self._book.now,
         )
-        broken = self._broken_price(listing.symbol)
+        broken = self._broken_price(listing.ticker)
         if broken is not None:
             return QuoteView(broken, broken, broken, broken)
         bid, ask = self._market.touch(con_id)
@@ -75,7 +75,8 @@ class MarketData:
         return QuoteView(
             bid=bid if shown else None,
             ask=ask if shown else None,
-            last=self._market.last(con_id),
+            # Currencies are quoted, no trade of others is ever told.
+            last=None if listing.sec_type == "CASH" else self._market.last(con_id),
             close=kept.close,
             bid_size=size if shown else Decimal(0),
             ask_size=size if shown else Decimal(0),

@@ -293,6 +293,12 @@ CALENDARS: dict[str, Calendar] = {
             zone="Japan",
             regular=((time(9), time(11, 30)), (time(12, 30), time(15, 30))),
         ),
+        # Sunday 17:15 to Friday 17:00, with a rest of a quarter of an hour each day.
+        Calendar(
+            name="IDEALPRO",
+            zone="US/Eastern",
+            regular=((time(17, 15), time(17)),),
+        ),
         Calendar(name="ALWAYS", zone="US/Eastern", regular=(), continuous=True),
     )
 }

@@ -47,7 +47,14 @@ class Statements:
         return self._standing(account).equity
 
     def positions(self, account: str) -> tuple[PositionView, ...]:
-        """Holdings in the order they were opened, in their own currencies."""
+        """Holdings in the order they were opened, in their own currencies; then pairs."""
+        pairs = self._book.ledgers[account].pairs.items()
+        return self._held(account) + tuple(
+            self._position(account, con_id, position) for con_id, position in pairs
+        )
+
+    def _held(self, account: str) -> tuple[PositionView, ...]:
+        """What counts towards the account's value; pairs are only its cash, seen otherwise."""
         return tuple(
             self._position(account, con_id, position)
             for con_id, position in self._book.ledgers[account].positions.items()
@@ -60,7 +67,7 @@ class Statements:
             con_id=con_id,
             quantity=position.quantity,
             avg_cost=position.avg_cost,
-            market_price=self._market.last(con_id),
+            market_price=self._market.last(con_id) / self._market.listing(con_id).magnifier,
             market_value=value,
             unrealized_pnl=value - position.avg_cost * position.quantity,
             realized_pnl=self._book.ledgers[account].realized.get(con_id, _ZERO),
@@ -72,7 +79,7 @@ class Statements:
         unrealized = sum(
             (
                 view.unrealized_pnl * self._rate_of(view.con_id, base)
-                for view in self.positions(account)
+                for view in self._held(account)
             ),
             _ZERO,
         )
@@ -182,7 +189,7 @@ class Statements:
         cash = ledger.cash.get(currency, _ZERO)
         pending = sum((p.amount for p in ledger.proceeds if p.currency == currency), _ZERO)
         views = [
-            view for view in self.positions(account) if self._currency(view.con_id) == currency
+            view for view in self._held(account) if self._currency(view.con_id) == currency
         ]
         kinds = [self._market.listing(view.con_id).sec_type for view in views]
         stock = sum(

@@ -25,10 +25,12 @@ from tests.processor.system import eventually
 
 @plays("foreign-base-currency")
 async def foreign_base_currency(stage: Arena) -> None:
+    stage.accounts = stage.accounts.replace("type: paper", "type: paper, fx: auto-convert")
     async with started(stage):
         (end,) = await rebalanced(stage)
     assert end.data["account"]["currency"] == "EUR"
     assert set(end.data["account"]["cash"]) == {"EUR", "USD"}
+    assert [c["status"] for c in end.data["conversions"]] == ["filled"]
     held = {symbol: weight / Decimal("1.1") for symbol, weight in weights(stage, ONE).items()}
     assert abs(held["SPY"] - Decimal("0.6")) < Decimal("0.025")
     assert abs(held["BND"] - Decimal("0.4")) < Decimal("0.025")

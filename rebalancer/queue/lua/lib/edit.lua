@@ -68,27 +68,3 @@ local function patch(raw, ...)
   end
   return '{' .. table.concat(names, ',') .. '}'
 end
-
--- merge(old, new, stale) -> the old event carrying the new signal: the newest data win, the
--- higher priority wins, and the count of folded signals grows. A stale signal, which came
--- back from the dead letter, does not overwrite data; it is known by its mark later on.
-local function merge(old, new, stale)
-  local _, before = split(old)
-  local _, after = split(new)
-  local high = before.priority == '"high"' or after.priority == '"high"'
-  local merged = (tonumber(before.merged) or 0) + 1 + (tonumber(after.merged) or 0)
-  local mark = before.stale
-  if stale or after.stale == 'true' then
-    after = before
-  elseif mark then
-    mark = 'false'
-  end
-  if mark then
-    old = patch(old, 'stale', mark)
-  end
-  return patch(old,
-    'data', after.data or '{}',
-    'source', after.source or before.source or '"cli"',
-    'priority', high and '"high"' or '"normal"',
-    'merged', string.format('%.0f', merged))
-end

@@ -12,6 +12,8 @@ local halts, bell = 'rebalance_halts', 'rebalance_halt_bell'
 local approvals = 'rebalance_approvals'
 local history, history_head = 'rebalance_history', 'rebalance_history_head'
 local sweeps = 'rebalance_sweeps'
+local counts, measures = 'rebalance_counts', 'rebalance_measures'
+local signals, schedules = 'rebalance_signals', 'rebalance_schedules'
 
 -- ARGV[1] is always the caller's time: Unix seconds as text. The text is stored as it came,
 -- because Lua would print no more than 14 digits of it.
