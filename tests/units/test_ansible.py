@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import types
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +63,22 @@ def test_every_role_has_its_promises_asked_for(role: str) -> None:
     promises = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())
     assert promises[f"{role}_promises"]
     assert f"{role}_promises" in (ROLES / role / "tasks/verify.yml").read_text()
+
+
+def test_every_unit_and_script_is_installed_by_somebody() -> None:
+    loader = SourceFileLoader("release", str(ROLES / "rebalancer/files/rebalancer-release"))
+    release = types.ModuleType("release")
+    loader.exec_module(release)
+    named: list[str] = []
+    for role, name in (("redis", "redis_units"), ("monitoring", "monitoring_units")):
+        named += yaml.safe_load((ROLES / role / "vars/main.yml").read_text())[name]
+    folders = {
+        "system": ("ib-gateway", "nftables.service.d", "host-firewall", "rebalancer-release"),
+        "libexec": ("gateway-", "redis-", "wait-for-socket", "metrics"),
+    }
+    for folder, of_roles in folders.items():
+        its_own = release.PLACES[folder][1]
+        for file in (ROOT / "systemd" / folder).rglob("*"):
+            name = str(file.relative_to(ROOT / "systemd" / folder))
+            known = name.startswith((*of_roles, *its_own))
+            assert file.is_dir() or known or name in named, f"{folder}/{name}"
