@@ -25,15 +25,16 @@ demo: $(RUNTIME) ## Two accounts rebalanced by the real daemons on a simulated g
 test: $(DEV) redis chromium ## All tests.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-system: $(DEV) host ## Tests on hosts that are really booted; takes root.
+test-system: $(DEV) host chromium ## Tests on hosts that are really booted; takes root.
 	@$(BIN)/python -m pytest tests/system $(ARGS)
 
-check: $(DEV) ## Format, lint, types, dependency rules, dead code.
+check: $(DEV) ## Format, lint, types, dependency rules, dead code, playbooks.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	cd ansible && $(abspath $(BIN))/ansible-lint -q
 
 bench: $(DEV) redis ## Measure; the figures are explained in docs/reference/benchmarks.md.
 	@set -e; for bench in tests/bench/bench_*.py; do \

@@ -23,5 +23,5 @@ if command -v apt-get >/dev/null; then
     fi
 fi
 command -v chromium >/dev/null ||
-    echo "need-chromium: no chromium; tests of the page in a browser will not run" >&2
+    echo "need-chromium: no chromium; tests in a browser will not run" >&2
 exit 0

@@ -198,7 +198,15 @@ class SimServer:
         """Take connections on ``port``; 0 chooses a free one."""
         loop = asyncio.get_running_loop()
         # asyncio sets TCP_NODELAY on every connection it accepts.
-        self._listener = await loop.create_server(lambda: _Connection(self), self.host, port)
+        if self.host == "::":  # as IB Gateway itself: every interface, IPv4 too
+            sock = socket.create_server(
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True
+            )
+            self._listener = await loop.create_server(lambda: _Connection(self), sock=sock)
+        else:
+            self._listener = await loop.create_server(
+                lambda: _Connection(self), self.host, port
+            )
         self.port = self._listener.sockets[0].getsockname()[1]
 
     def _save(self) -> None:

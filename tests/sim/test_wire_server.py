@@ -293,6 +293,14 @@ async def test_every_host_only_when_asked() -> None:
     await server.close()
 
 
+async def test_the_ipv6_wildcard_takes_ipv4_as_the_gateway_does() -> None:
+    server = await serve(small_world(), host="::")
+    for address in ("127.0.0.1", "::1"):
+        _, writer = await asyncio.open_connection(address, server.port)
+        writer.close()
+    await server.close()
+
+
 async def test_a_process_killed_outright_comes_back_with_its_fills(tmp_path: Path) -> None:
     with SimProcess(state_file=tmp_path / "state.json") as process:
         async with peer(process.port) as client:
