@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -89,6 +91,16 @@ def test_wrong_usage_is_2(rebalancer: Rebalancer, redis: Queue, line: str) -> No
     assert "Error: " in answer.err
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """What is started inside hears ctrl-C, even if this run was put into the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.redis_server
 def test_following_goes_on_after_an_entry_and_ctrl_c_is_130(
     rebalancer: Rebalancer, redis: Queue
@@ -102,13 +114,19 @@ def test_following_goes_on_after_an_entry_and_ctrl_c_is_130(
         **os.environ,
         "REBALANCER_CONFIG": str(rebalancer.folder / "rebalancer.yaml"),
     }
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as ran:
-        assert ran.stdout is not None
-        assert '"two"' in ran.stdout.readline()
-        redis.run(journal.note("remark", {"text": "three"}, now=2.0))
-        assert '"three"' in ran.stdout.readline()
-        ran.send_signal(signal.SIGINT)
-        assert ran.wait(15) == 130
+    with (
+        interruptible(),
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as ran,
+    ):
+        try:
+            assert ran.stdout is not None
+            assert '"two"' in ran.stdout.readline()
+            redis.run(journal.note("remark", {"text": "three"}, now=2.0))
+            assert '"three"' in ran.stdout.readline()
+            ran.send_signal(signal.SIGINT)
+            assert ran.wait(15) == 130
+        finally:
+            ran.kill()
 
 
 @pytest.mark.redis_server
