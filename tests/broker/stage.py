@@ -17,7 +17,7 @@ from rebalancer.queue.values import Entry
 from tests.support.redis_server import RedisServer
 
 #: Seconds before a condition that does not come fails the test.
-DEADLINE = 15.0
+DEADLINE = 45.0
 
 T = TypeVar("T")
 

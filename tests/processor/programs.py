@@ -43,7 +43,7 @@ class ProcessorProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
-    async def died(self, *, deadline: float = 15.0) -> None:
+    async def died(self, *, deadline: float = 45.0) -> None:
         """Return when it has ended by itself."""
         assert self._process is not None
         await asyncio.to_thread(self._process.wait, deadline)

@@ -27,7 +27,7 @@ from rebalancer.targets.resolve import Fetcher
 from tests.support.redis_server import RedisServer
 
 #: Seconds before a condition that does not come fails the test.
-DEADLINE = 15.0
+DEADLINE = 45.0
 
 ACCOUNTS = """\
 accounts:
