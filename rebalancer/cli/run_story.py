@@ -142,7 +142,9 @@ def planned(record: Record) -> list[str]:
         said = [f"Nothing was worth an order: the drift was {_percent(plan['drift_before'])}."]
     if replan is not None:
         buys = ", ".join(f"{line['trade']:+d} {line['symbol']}" for line in replan["lines"])
-        said.append(f"After the sells it was planned again: {buys or 'nothing to buy'}.")
+        sold = any(line["trade"] < 0 for line in plan["lines"])
+        after = "sells" if sold else "conversions"
+        said.append(f"After the {after} it was planned again: {buys or 'nothing to buy'}.")
     return said
 
 

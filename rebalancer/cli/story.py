@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rebalancer.cli.asking import told
 from rebalancer.cli.output import moment
 from rebalancer.core.plain import plain
 from rebalancer.queue.holds import described
@@ -33,7 +34,8 @@ def _nothing_more(_data: Mapping[str, Any]) -> str:
 
 def _queued(data: Mapping[str, Any]) -> str:
     urgent = "high priority, " if data["priority"] == "high" else ""
-    return f"{data['exec_command']}, {urgent}from {data['source']}"
+    command = f"{data['exec_command']} {told(data.get('data', {}))}".rstrip()
+    return f"{command}, {urgent}from {data['source']}"
 
 
 def _planned(data: Mapping[str, Any]) -> str:
