@@ -74,6 +74,11 @@ def _completed(data: Mapping[str, Any]) -> str:
     return f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.3%}"
 
 
+def _partially_done(data: Mapping[str, Any]) -> str:
+    left = [one for one in data["orders"] if one["status"] != "filled"]
+    return "; ".join(f"{o['order_ref']} {o['status']}, {o['remaining']} left" for o in left)
+
+
 def _open_cancelled(data: Mapping[str, Any]) -> str:
     return f"{data['scope']}: {len(data['cancelled'])} cancelled, {len(data['left'])} left"
 
@@ -128,6 +133,12 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "alert": _alert,
     "proposed": lambda data: f"plan {data['plan']}, until {moment(data['expires_at'])}",
     "approved": lambda data: f"plan {data['plan_hash']} by {data['by']}",
+    "halt": lambda data: f"{data['scope']}: {data['halt']['reason']}",
+    "resume": lambda data: str(data["scope"]),
+    "removed": lambda data: f"it was {data['state']}",
+    "requeued": _nothing_more,
+    "repaired": lambda data: f"{data['what']}: {data['why']}",
+    "partially_done": _partially_done,
     "open_cancelled": _open_cancelled,
     "reconciled": _reconciled,
     "rejected": lambda data: f"from {data['source']}: {data['reason']}",

@@ -85,6 +85,21 @@ ORDER = {"action": "BUY", "quantity": 5, "symbol": "SPY"}
             "DU1 rebalance 15:30 UTC mon, due 1970-01-01 00:00:00Z",
         ),
         ("reloaded", {"program": "broker", "needs_restart": []}, "broker"),
+        ("halt", {"scope": "symbol:SPY", "halt": {"reason": "split"}}, "symbol:SPY: split"),
+        ("resume", {"scope": "all"}, "all"),
+        ("removed", {"state": "delayed"}, "it was delayed"),
+        ("requeued", {}, ""),
+        ("repaired", {"what": "a lease", "why": "no event"}, "a lease: no event"),
+        (
+            "partially_done",
+            {
+                "orders": [
+                    {"order_ref": "rb:1:SPY", "status": "cancelled", "remaining": "3"},
+                    {"order_ref": "rb:1:BND", "status": "filled", "remaining": "0"},
+                ]
+            },
+            "rb:1:SPY cancelled, 3 left",
+        ),
         (
             "reloaded",
             {"program": "processor", "needs_restart": ["redis.url", "trading_mode"]},
