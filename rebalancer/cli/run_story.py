@@ -67,7 +67,8 @@ def _before(record: Record) -> Iterator[tuple[str, list[str]]]:
 def _signal(record: Record) -> Iterator[str]:
     event, run = record["event"], record["run"]
     merged = event["merged"]
-    folded = f" {merged} later signals were folded into it." if merged else ""
+    signals = "1 later signal was" if merged == 1 else f"{merged} later signals were"
+    folded = f" {signals} folded into it." if merged else ""
     yield (
         f"From {event['source']} at {moment(event['received_at'])}, "
         f"{event['priority']} priority.{folded}"
