@@ -50,7 +50,6 @@ async def carried_out(
     Raises:
         DelayedError, RetryableError, PermanentError, LeaseLostError: as ``trade``.
     """
-
     sold = [line.symbol for line in first.sells]
 
     def buying(there: Account) -> Plan:
