@@ -9,7 +9,16 @@ from pydantic import ConfigDict, Field
 
 from rebalancer.api.routes import Asked
 
-_Percent = Annotated[float, Field(ge=0, le=100)]
+# Texts, too, in the digits that core.request takes: other sources write exact numbers so.
+_Percent = (
+    Annotated[float, Field(ge=0, le=100)]
+    | Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,18})?)$")]
+)
+_Relative = (
+    Annotated[float, Field(ge=0, le=1000)]
+    | Annotated[str, Field(pattern=r"^(1000|[0-9]{1,3}(\.[0-9]{1,18})?)$")]
+)
+_AMOUNT = r"^([1-9][0-9]{0,14}(\.[0-9]{1,18})?|0\.[0-9]{0,9}[1-9][0-9]{0,8})$"
 
 
 class When(Asked):
@@ -20,7 +29,7 @@ class When(Asked):
     #: Of a symbol's weight from its target, in points of the whole.
     drift_exceeds_percent: _Percent = 0.0
     #: The same in percent of the target.
-    drift_exceeds_relative_percent: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    drift_exceeds_relative_percent: _Relative = 0.0
     #: Of cash beyond what reserve and target leave in cash, in points of the whole.
     uninvested_cash_exceeds_percent: _Percent = 0.0
 
@@ -41,8 +50,7 @@ class Asks(Asked):
     mode: Literal["full", "buy-only"] = "full"
     #: Have so much cash above the reserve: sell just enough, buy nothing. Goes alone.
     raise_cash: (
-        Annotated[float, Field(gt=0, le=1e15)]
-        | Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}(\.[0-9]{1,18})?$")]
+        Annotated[float, Field(gt=0, le=1e15)] | Annotated[str, Field(pattern=_AMOUNT)]
     ) = 0.0
     when: When = When()
     #: For people.

@@ -23,6 +23,7 @@ from rebalancer.broker.calendars import Almanac, CalendarsUnavailableError, near
 from rebalancer.broker.intake import Intake
 from rebalancer.broker.rules import Calendars
 from rebalancer.broker.schedule import Backlog, Schedule, backlog
+from rebalancer.core import request
 from rebalancer.ingest import accept
 from rebalancer.queue import journal, signals
 from rebalancer.queue.move import Move
@@ -186,6 +187,7 @@ class _Watch:
             "source": self._clock.name,
             "schedule": schedule.name,
             "exec_command": schedule.exec_command,
+            "data": schedule.data,
             **dataclasses.asdict(found),
         }
         await self._intake.insist(
@@ -221,7 +223,7 @@ def _alert(schedule: Schedule, found: Backlog, *, now: float) -> Move[None]:
         f"A scheduled {schedule.exec_command} was missed",
         f"{schedule.rule}: {times}, last due {due:%Y-%m-%d %H:%MZ}, while no broker ran",
         now=now,
-        remedy=f"if it is still wanted: rebalancer enqueue {schedule.account_id} "
-        f"{schedule.exec_command}",
+        remedy="if it is still wanted: "
+        + request.again(schedule.account_id, schedule.exec_command, schedule.data),
         account_id=schedule.account_id,
     )

@@ -57,3 +57,18 @@ def _condition(text: str) -> tuple[str, str]:
     if not sign:
         raise click.UsageError(f"--when {text}: write it as drift_exceeds_percent=5")
     return name, limit.removesuffix("%")
+
+
+def told(data: Mapping[str, Any]) -> str:
+    """What the data of a signal ask for, in words; '' if nothing in particular."""
+    if "asks" in data:
+        return " and ".join(told(ask) or kind for kind, ask in data["asks"].items())
+    said = []
+    if data.get("mode", "full") != "full":
+        said.append(str(data["mode"]))
+    if "raise_cash" in data:
+        said.append(f"raise_cash {data['raise_cash']}")
+    if when := data.get("when"):
+        limits = (f"{name.replace('_', ' ')} {limit}" for name, limit in when.items())
+        said.append(f"if {' or '.join(limits)}")
+    return " ".join(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -45,4 +46,4 @@ def _way(halt: Halt) -> str:
     kind, _, name = halt.scope.partition(":")
     if kind == "hold":
         return f"rebalancer accounts resume {name}"
-    return "rebalancer resume" + (f" --{kind} {name}" if name else "")
+    return "rebalancer resume" + (f" --{kind} {shlex.quote(name)}" if name else "")

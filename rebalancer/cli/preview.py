@@ -99,7 +99,8 @@ def _refused(found: Listed | None, said: str) -> str:
     if found is None or found.state in {"removed", "merged"}:
         raise PermanentError("somebody removed the event while it waited")
     if found.state == "dead":
-        raise PermanentError(f"the processor refuses: {found.error or found.reason}")
+        why = ": ".join(filter(None, (found.reason, found.error)))
+        raise PermanentError(f"the processor refuses: {why}")
     error = found.event.last_error if found.event else ""
     error = found.reason or found.error or error
     if error and error != said:

@@ -105,6 +105,8 @@ def list_events(
 def _row(item: Listed) -> tuple[str, ...]:
     event = item.event
     when = item.due_at or item.expires_at or item.at or (event.received_at if event else None)
+    # Of what is dead the reason may be no more than that its attempts are used up.
+    said = ": ".join(filter(None, (item.reason, item.error)))
     return (
         "parked" if item.parked else item.state,
         item.event_id,
@@ -113,7 +115,7 @@ def _row(item: Listed) -> tuple[str, ...]:
         event.priority if event else "?",
         str(event.attempt) if event else "?",
         moment(when) if when is not None else "",
-        item.reason or item.error or (event.last_error if event else "") or item.worker,
+        said or (event.last_error if event else "") or item.worker,
     )
 
 

@@ -67,7 +67,8 @@ def _before(record: Record) -> Iterator[tuple[str, list[str]]]:
 def _signal(record: Record) -> Iterator[str]:
     event, run = record["event"], record["run"]
     merged = event["merged"]
-    folded = f" {merged} later signals were folded into it." if merged else ""
+    signals = "1 later signal was" if merged == 1 else f"{merged} later signals were"
+    folded = f" {signals} folded into it." if merged else ""
     yield (
         f"From {event['source']} at {moment(event['received_at'])}, "
         f"{event['priority']} priority.{folded}"
@@ -142,7 +143,9 @@ def planned(record: Record) -> list[str]:
         said = [f"Nothing was worth an order: the drift was {_percent(plan['drift_before'])}."]
     if replan is not None:
         buys = ", ".join(f"{line['trade']:+d} {line['symbol']}" for line in replan["lines"])
-        said.append(f"After the sells it was planned again: {buys or 'nothing to buy'}.")
+        sold = any(line["trade"] < 0 for line in plan["lines"])
+        after = "sells" if sold else "conversions"
+        said.append(f"After the {after} it was planned again: {buys or 'nothing to buy'}.")
     return said
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rebalancer.cli import completing
+from rebalancer.cli.asking import told
 from rebalancer.cli.options import Options, json_option, now
 from rebalancer.cli.output import emit, moment, table
 
@@ -29,6 +30,7 @@ class Run:
     account_id: str
     exec_command: str
     schedule: str
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @click.group()
@@ -71,10 +73,14 @@ def list_runs(
     if as_json:
         emit(runs)
     elif runs:
-        rows = [(moment(r.at), r.account_id, r.exec_command, r.schedule) for r in runs]
+        rows = [(moment(r.at), r.account_id, _command(r), r.schedule) for r in runs]
         table("", ("when", "account", "command", "schedule"), rows)
     else:
         click.echo("nothing is scheduled")
+
+
+def _command(run: Run) -> str:
+    return f"{run.exec_command} {told(run.data)}".rstrip()
 
 
 def _calendars(schedules: Sequence[Schedule], at: float) -> Calendars:
@@ -94,7 +100,7 @@ def _coming(schedules: Sequence[Schedule], after: float, calendars: Calendars) -
 
     def of(one: Schedule) -> Iterator[Run]:
         for due in one.rule.times(after, calendars):
-            yield Run(due, one.account_id, one.exec_command, str(one.rule))
+            yield Run(due, one.account_id, one.exec_command, str(one.rule), one.data)
 
     yield from heapq.merge(*map(of, schedules), key=lambda run: run.at)
 

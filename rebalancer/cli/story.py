@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rebalancer.cli.asking import told
 from rebalancer.cli.output import moment
 from rebalancer.core.plain import plain
 from rebalancer.queue.holds import described
@@ -33,7 +34,8 @@ def _nothing_more(_data: Mapping[str, Any]) -> str:
 
 def _queued(data: Mapping[str, Any]) -> str:
     urgent = "high priority, " if data["priority"] == "high" else ""
-    return f"{data['exec_command']}, {urgent}from {data['source']}"
+    command = f"{data['exec_command']} {told(data.get('data', {}))}".rstrip()
+    return f"{command}, {urgent}from {data['source']}"
 
 
 def _planned(data: Mapping[str, Any]) -> str:
@@ -70,6 +72,11 @@ def _completed(data: Mapping[str, Any]) -> str:
         return str(data["nothing_due"])
     before, reached = float(data["drift_before"]), float(data["drift_reached"])
     return f"{len(data['orders'])} orders, drift {before:.2%} -> {reached:.3%}"
+
+
+def _partially_done(data: Mapping[str, Any]) -> str:
+    left = [one for one in data["orders"] if one["status"] != "filled"]
+    return "; ".join(f"{o['order_ref']} {o['status']}, {o['remaining']} left" for o in left)
 
 
 def _open_cancelled(data: Mapping[str, Any]) -> str:
@@ -126,6 +133,12 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "alert": _alert,
     "proposed": lambda data: f"plan {data['plan']}, until {moment(data['expires_at'])}",
     "approved": lambda data: f"plan {data['plan_hash']} by {data['by']}",
+    "halt": lambda data: f"{data['scope']}: {data['halt']['reason']}",
+    "resume": lambda data: str(data["scope"]),
+    "removed": lambda data: f"it was {data['state']}",
+    "requeued": _nothing_more,
+    "repaired": lambda data: f"{data['what']}: {data['why']}",
+    "partially_done": _partially_done,
     "open_cancelled": _open_cancelled,
     "reconciled": _reconciled,
     "rejected": lambda data: f"from {data['source']}: {data['reason']}",

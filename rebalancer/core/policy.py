@@ -82,3 +82,8 @@ class Policy:
         """
         bounds = {s: replace(self.bounds.get(s, Bounds()), no_sell=True) for s in symbols}
         return replace(self, bounds={**self.bounds, **bounds})
+
+    def buying_none_of(self, symbols: Iterable[str]) -> Policy:
+        """Return this policy with none of ``symbols`` to be bought."""
+        bounds = {s: replace(self.bounds.get(s, Bounds()), no_buy=True) for s in symbols}
+        return replace(self, bounds={**self.bounds, **bounds})

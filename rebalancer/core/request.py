@@ -16,7 +16,9 @@ would otherwise be a full rebalance. Only ``note`` is free, for people.
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -152,6 +154,12 @@ def check(data: Mapping[str, Any], command: str) -> None:
         raise PermanentError(
             f"{command} takes no {', '.join(taken)}; only {' and '.join(sorted(COMMANDS))} do"
         )
+
+
+def again(account_id: str, command: str, data: Mapping[str, Any]) -> str:
+    """Return what to type to send the same signal by hand: all of it, so no other trades."""
+    said = f"rebalancer enqueue {account_id} {command}"
+    return f"{said} --data {shlex.quote(json.dumps(data, default=str))}" if data else said
 
 
 def _kind(data: Mapping[str, Any]) -> str:

@@ -5,10 +5,12 @@ What is passed over is in the journal all the same, and so is what is not in the
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rebalancer.core import request
 from rebalancer.queue.holds import described
 from rebalancer.queue.values import Entry
 
@@ -146,13 +148,15 @@ def _rejected(data: Mapping[str, Any]) -> Said:
 
 def _missed(data: Mapping[str, Any]) -> Said:
     title = f"a scheduled {data['exec_command']} was missed"
-    again = f"rebalancer enqueue {{account}} {data['exec_command']}"
+    again = request.again("{account}", data["exec_command"], data.get("data", {}))
     return "critical", title, f"no broker ran when it was due: {data['schedule']}", again
 
 
 def _halt(data: Mapping[str, Any]) -> Said:
     scope = "everything" if data["scope"] == "all" else data["scope"]
-    return "critical", f"halted: {scope}", str(data["halt"]["reason"]), "rebalancer resume"
+    kind, _, name = data["scope"].partition(":")
+    again = f"rebalancer resume --{kind} {shlex.quote(name)}" if name else "rebalancer resume"
+    return "critical", f"halted: {scope}", str(data["halt"]["reason"]), again
 
 
 def _resume(data: Mapping[str, Any]) -> Said:

@@ -50,10 +50,11 @@ async def carried_out(
     Raises:
         DelayedError, RetryableError, PermanentError, LeaseLostError: as ``trade``.
     """
+    sold = [line.symbol for line in first.sells]
 
     def buying(there: Account) -> Plan:
         # A sell that did not fill funds nothing: only the cash that has come is spent.
-        made = plans.plan(there, spent=spent or Decimal(0), buying_only=True)
+        made = plans.plan(there, spent=spent or Decimal(0), buying_only=True, sold=sold)
         return made if proposal is None else affordable(proposal, made)
 
     reports: list[OrderReport] = []

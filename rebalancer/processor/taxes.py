@@ -6,7 +6,7 @@ young gains are kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -39,11 +39,13 @@ class Planner:
         *,
         spent: Decimal | None = None,
         buying_only: bool = False,
+        sold: Collection[str] = (),
     ) -> Plan:
         """Plan as ``core.plan.plan`` does; notes say what is left alone for taxes.
 
         ``buying_only`` spends the cash that is there, as far as the aim lets it, and sells
-        nothing.
+        nothing. What this run has ``sold`` is not bought back with what the sells brought
+        beyond their worst: two orders for nothing, and a wash sale if it was at a loss.
         """
         portfolio, now, aim = self.run.portfolio, self.run.gateway.now(), self.aim
         target, policy = counted(account, self.target, portfolio.policy, aim.aside)
@@ -54,6 +56,8 @@ class Planner:
         policy = tax.bounded(policy, banned) if banned else policy
         if buying_only:
             policy = policy.buying_only(account.instruments)
+        if sold:
+            policy = policy.buying_none_of(sold)
         planned = plan(account, target, policy, spent=spent, aim=aim)
         return tax.explained(planned, banned)
 

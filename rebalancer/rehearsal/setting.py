@@ -222,6 +222,13 @@ def _rates(
             rates |= {c: rate / (dollar or 1) for c, rate in start.rates.items()}
     used = traded | {currency for s in starts for currency in (s.currency, *s.cash)}
     missing = sorted(used - rates.keys() - {"USD"})
+    if missing == sorted(used) and len(used) > 1:
+        # Nothing is paid in dollars, so only what rates are to each other matters.
+        rates[missing[0]] = Decimal(1)
+    # An account that never held dollars tells a rate by way of what others know.
+    while found := _by_way_of(rates, starts):
+        rates = found | rates
+    missing = sorted(used - rates.keys() - {"USD"})
     if missing and len(used) > 1:
         raise PermanentError(
             f"no exchange rate is known for {', '.join(missing)}: rehearse from a snapshot of "
@@ -230,6 +237,18 @@ def _rates(
         )
     # With one currency only, any rate will do.
     return {**rates, **dict.fromkeys(missing, Decimal(1))}
+
+
+def _by_way_of(
+    rates: Mapping[str, Decimal], starts: Sequence[Start]
+) -> dict[str, Decimal] | None:
+    """Rates that the accounts know by a currency of ``rates``; ``None`` if no more."""
+    for start in starts:
+        shared = sorted(rates.keys() & {c for c, rate in start.rates.items() if rate})
+        if shared and start.rates.keys() - rates.keys():
+            scale = rates[shared[0]] / start.rates[shared[0]]
+            return {c: rate * scale for c, rate in start.rates.items()}
+    return None
 
 
 def _scaled(fault: Fault, before: Iterable[Listing], after: Iterable[Listing]) -> Fault:

@@ -40,6 +40,35 @@ def test_a_signal_is_queued_with_everything_it_carries(api: Api) -> None:
     assert (shown["event"]["source"], shown["event"]["priority"]) == ("api", "high")
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"when": {"drift_exceeds_percent": "5", "drift_exceeds_relative_percent": "1000"}},
+        {"mode": "buy-only", "when": {"uninvested_cash_exceeds_percent": "2.5"}},
+        {"raise_cash": "0.50"},
+        {"raise_cash": "5000.10"},
+    ],
+)
+def test_numbers_as_the_other_sources_write_them(api: Api, data: dict[str, Any]) -> None:
+    found = _enqueue(api, data=data)
+    assert api.reader.get(found["location"]).json()["event"]["data"] == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"when": {"drift_exceeds_percent": "100.5"}},
+        {"when": {"drift_exceeds_relative_percent": "1001"}},
+        {"when": {"drift_exceeds_percent": "-1"}},
+        {"raise_cash": "0.0"},
+        {"raise_cash": "1e3"},
+    ],
+)
+def test_texts_that_are_no_such_numbers(api: Api, data: dict[str, Any]) -> None:
+    body = {"account_id": "DU1", "exec_command": "rebalance", "data": data}
+    assert api.operator.post("/queue/events", json=body).status_code == 422
+
+
 def test_a_resend_and_a_second_signal(api: Api) -> None:
     first = _enqueue(api, eventId="mine")
     assert _enqueue(api, eventId="mine") == first

@@ -77,6 +77,17 @@ async def test_what_was_missed_is_said_once(redis: RedisServer) -> None:
             assert await stage.counts("schedule") == {"missed": 5}
 
 
+async def test_what_was_missed_can_be_sent_again_as_it_was(redis: RedisServer) -> None:
+    schedule = replace(minutes_ago(20), data={"mode": "buy-only"})
+    await seen_before(redis, schedule, 0.5)
+    async with running(redis, clock_of(schedule)) as stage:
+        [missed] = await stage.told("missed")
+        assert missed.data["data"] == {"mode": "buy-only"}
+        [alert] = await stage.told("alert")
+        wanted = """rebalancer enqueue DU1 rebalance --data '{"mode": "buy-only"}'"""
+        assert alert.data["remedy"].endswith(wanted)
+
+
 async def test_many_missed_within_the_grace_are_one_signal(redis: RedisServer) -> None:
     schedule = minutes_ago(2)
     await seen_before(redis, schedule, 4.5)

@@ -195,7 +195,8 @@ def test_the_plan_in_json_is_the_journals(rebalancer: Rebalancer, redis: Queue) 
 
 def test_a_refusal_of_the_processor_is_said(rebalancer: Rebalancer, redis: Queue) -> None:
     def refuse(lease: Lease) -> Move[Any]:
-        return moves.bury(lease, now=time.time(), reason="unknown symbol XYZ", error="")
+        said = "unknown symbol XYZ"
+        return moves.bury(lease, now=time.time(), reason=said, error="PermanentError")
 
     with processor(redis, refuse):
         answer = rebalancer("preview", "DU1")

@@ -170,6 +170,22 @@ def test_show_finds_an_event_wherever_it_is(rebalancer: Rebalancer, redis: Queue
     assert (shown["state"], shown["reason"]) == ("dead", "no such account")
 
 
+def test_list_says_what_used_up_the_attempts(rebalancer: Rebalancer, redis: Queue) -> None:
+    rebalancer("enqueue", "DU1", "--event-id", "tired")
+    retry = moves.retry(
+        _take(redis),
+        now=time.time(),
+        error="no price",
+        base_delay=1.0,
+        cap=1.0,
+        max_attempts=1,
+        jitter=0.0,
+    )
+    redis.run(retry)
+    said = " ".join(rebalancer("queue", "list", "dead").out.split())
+    assert "attempts exhausted: no price" in said
+
+
 def test_requeue_brings_a_dead_event_back(rebalancer: Rebalancer, redis: Queue) -> None:
     rebalancer("enqueue", "DU1", "--event-id", "e1")
     _bury(redis)

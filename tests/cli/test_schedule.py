@@ -48,6 +48,27 @@ def test_as_a_table_for_one_account_until_a_day(rebalancer: Rebalancer) -> None:
     assert ended.out == "nothing is scheduled\n"
 
 
+def test_what_each_signal_asks_for_is_shown(rebalancer: Rebalancer) -> None:
+    rebalancer.configure(
+        accounts="""\
+accounts:
+  - account_id: DU1000001
+    type: paper
+    targets: {SPY: 1}
+    schedule:
+      - {cron: "0 12 * * *", mode: buy-only, when: {uninvested_cash_exceeds_percent: 2}}
+      - {cron: "0 12 * * *", raise_cash: 1000}
+"""
+    )
+    runs = rebalancer("schedule", "list", "--limit", "2", "--json").json
+    asked = [run["data"] for run in runs]
+    assert {"raise_cash": "1000"} in asked
+    assert {"mode": "buy-only", "when": {"uninvested_cash_exceeds_percent": "2"}} in asked
+    shown = " ".join(rebalancer("schedule", "list", "--limit", "2").out.split())
+    assert "raise_cash 1000" in shown
+    assert "buy-only" in shown
+
+
 def test_what_cannot_be_listed_is_said(rebalancer: Rebalancer) -> None:
     rebalancer.configure(accounts=ACCOUNTS)
     answer = rebalancer("schedule", "list", "--account", "U1")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rebalancer.cli.run_story import planned
 from rebalancer.cli.story import tell
 
 ORDER = {"action": "BUY", "quantity": 5, "symbol": "SPY"}
@@ -17,6 +18,26 @@ ORDER = {"action": "BUY", "quantity": 5, "symbol": "SPY"}
             "queued",
             {"exec_command": "rebalance", "priority": "high", "source": "cli"},
             "rebalance, high priority, from cli",
+        ),
+        (
+            "queued",
+            {
+                "exec_command": "rebalance",
+                "priority": "normal",
+                "source": "schedule",
+                "data": {"mode": "buy-only", "when": {"drift_exceeds_percent": "5"}},
+            },
+            "rebalance buy-only if drift exceeds percent 5, from schedule",
+        ),
+        (
+            "rerun",
+            {
+                "exec_command": "rebalance",
+                "priority": "normal",
+                "source": "api",
+                "data": {"asks": {"full": {}, "raise_cash": {"raise_cash": 5000}}},
+            },
+            "rebalance full and raise_cash 5000, from api",
         ),
         ("intents", {"intents": [{"order": ORDER}, {"order": ORDER}]}, "BUY 5 SPY, BUY 5 SPY"),
         (
@@ -64,6 +85,21 @@ ORDER = {"action": "BUY", "quantity": 5, "symbol": "SPY"}
             "DU1 rebalance 15:30 UTC mon, due 1970-01-01 00:00:00Z",
         ),
         ("reloaded", {"program": "broker", "needs_restart": []}, "broker"),
+        ("halt", {"scope": "symbol:SPY", "halt": {"reason": "split"}}, "symbol:SPY: split"),
+        ("resume", {"scope": "all"}, "all"),
+        ("removed", {"state": "delayed"}, "it was delayed"),
+        ("requeued", {}, ""),
+        ("repaired", {"what": "a lease", "why": "no event"}, "a lease: no event"),
+        (
+            "partially_done",
+            {
+                "orders": [
+                    {"order_ref": "rb:1:SPY", "status": "cancelled", "remaining": "3"},
+                    {"order_ref": "rb:1:BND", "status": "filled", "remaining": "0"},
+                ]
+            },
+            "rb:1:SPY cancelled, 3 left",
+        ),
         (
             "reloaded",
             {"program": "processor", "needs_restart": ["redis.url", "trading_mode"]},
@@ -101,3 +137,12 @@ def test_data_of_another_shape_are_shown_as_they_are() -> None:
 
 def test_it_stays_one_line() -> None:
     assert tell("dead", {"reason": "a\nb", "error": "c"}) == "a b: c"
+
+
+@pytest.mark.parametrize(("sold", "words"), [(0, "conversions"), (-3, "sells")])
+def test_a_plan_is_made_again_after_what_was_done(sold: int, words: str) -> None:
+    bought = {"trade": 2, "symbol": "SPY"}
+    plan = {"lines": [bought, {"trade": sold, "symbol": "BND"}], "hash": "1", "currency": "EUR"}
+    plan |= {"reserve": "1", "drift_before": "0.5", "drift_after": "0"}
+    said = planned({"plan": plan, "replan": {"lines": [bought]}})
+    assert said[-1] == f"After the {words} it was planned again: +2 SPY."

@@ -111,6 +111,27 @@ TOLD: list[tuple[str, dict[str, Any], str, str, str, str]] = [
         "",
     ),
     (
+        "halt",
+        {"scope": "account:U1", "halt": {"reason": "audit"}},
+        "critical",
+        "U1: halted: account:U1",
+        "audit",
+        "rebalancer resume --account U1",
+    ),
+    (
+        "missed",
+        {
+            "source": "schedule",
+            "schedule": "U1 at 15:30",
+            "exec_command": "rebalance",
+            "data": {"raise_cash": "1000"},
+        },
+        "critical",
+        "U1: a scheduled rebalance was missed",
+        "no broker ran when it was due: U1 at 15:30",
+        """rebalancer enqueue U1 rebalance --data '{"raise_cash": "1000"}'""",
+    ),
+    (
         "missed",
         {"source": "schedule", "schedule": "U1 at 15:30", "exec_command": "rebalance"},
         "critical",

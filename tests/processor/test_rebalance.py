@@ -9,11 +9,11 @@ import pytest
 
 from rebalancer.queue import moves
 from rebalancer.queue.store import AsyncQueue
-from rebalancer.sim.world import AccountSpec
+from rebalancer.sim.world import AccountSpec, Holding
 from tests.processor.programs import process
 from tests.processor.system import System
 from tests.support.redis_server import RedisServer
-from tests.support.sim_gateway import sim_gateway, small_world
+from tests.support.sim_gateway import AAPL, BND, SPY, sim_gateway, small_world
 
 pytestmark = pytest.mark.redis_server
 
@@ -77,6 +77,25 @@ async def test_two_accounts_do_not_disturb_one_another(system: System) -> None:
     bought = system.bought("DU1000002")
     assert 48 <= bought["SPY"] <= 49
     assert 121 <= bought["AAPL"] <= 124
+
+
+async def test_nothing_is_bought_back_that_was_sold(tmp_path: Path, redis: RedisServer) -> None:
+    holdings = (Holding(AAPL, Decimal(300), Decimal(1)), Holding(BND, Decimal(372), Decimal(1)))
+    one = AccountSpec("DU1000001", cash={"USD": Decimal(1000)}, holdings=holdings)
+    async with (
+        sim_gateway(small_world(accounts=(one,))) as sim,
+        AsyncQueue(redis.url) as queue,
+    ):
+        system = System(tmp_path, redis, sim, queue)
+        targets = "{SPY: 60%, AAPL: 10%, BND: 30%}"
+        system.accounts = f"[{{account_id: DU1000001, type: paper, targets: {targets}}}]"
+        async with process(system):
+            await system.result(await system.enqueue("DU1000001"))
+            again = await system.result(await system.enqueue("DU1000001"))
+        # What the sells brought beyond their worst would have bought some BND back.
+        traded = {(fill.con_id, fill.side) for fill in sim.exchange.fills}
+    assert traded == {(AAPL, "SLD"), (BND, "SLD"), (SPY, "BOT")}
+    assert again["orders"] == []
 
 
 async def test_two_dozen_accounts_at_once(tmp_path: Path, redis: RedisServer) -> None:

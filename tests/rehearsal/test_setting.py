@@ -174,6 +174,26 @@ def test_rates_of_an_account_in_euros() -> None:
     assert world.rates["EUR"] == Decimal("1.25")
 
 
+def test_rates_of_an_account_that_never_held_dollars() -> None:
+    here = {**seen(**{"ISF/GBP": {"currency": "GBP"}}), "currency": "GBP"}
+    here |= {"cash": {"GBP": "50", "EUR": "5"}, "rates": {"GBP": "1", "EUR": "0.8"}}
+    world = made([from_seen("DU1", here, "record")], ["ISF/GBP"])
+    assert world.rates["EUR"] / world.rates["GBP"] == Decimal("0.8")
+
+
+def test_rates_of_one_account_by_way_of_another() -> None:
+    euros = {**seen(SPY={}), "currency": "EUR", "rates": {"EUR": "1", "USD": "0.8"}}
+    pounds = {
+        **seen(**{"ISF/GBP": {"currency": "GBP"}}),
+        "currency": "GBP",
+        "cash": {"GBP": "50"},
+    }
+    pounds |= {"rates": {"GBP": "1", "EUR": "0.8"}}
+    starts = [from_seen("DU2", pounds, "snapshot"), from_seen("DU1", euros, "snapshot")]
+    world = made(starts, ["SPY", "ISF/GBP"])
+    assert (world.rates["EUR"], world.rates["GBP"]) == (Decimal("1.25"), Decimal("1.5625"))
+
+
 def test_a_currency_whose_rate_nobody_knows() -> None:
     with pytest.raises(PermanentError, match=r"rate is known for EUR: .*rates: \{EUR: …\}"):
         made(
