@@ -37,6 +37,9 @@ _PLACES = {
     "redis": "/etc/redis",
 }
 
+#: What changes releases comes with the playbooks.
+_SWITCH = PROJECT / "ansible/roles/rebalancer/files/rebalancer-release"
+
 _REDIS_USERS = (
     *("operator", "broker", "processor", "api", "notify"),
     *("sweeper", "monitor", "backup"),
@@ -84,6 +87,7 @@ def install(host: Host, wheels: Path) -> None:
     """Put program, units, settings, credentials and the stand-in on the host; start nothing."""
     for folder, place in _PLACES.items():
         host.put_tree(UNITS / folder, place)
+    host.put(_SWITCH, "/usr/local/sbin/rebalancer-release", "0755")
     host.run("systemd-sysusers && systemd-tmpfiles --create rebalancer.conf")
     host.put_tree(wheels, "/root/wheelhouse")
     release = "/opt/rebalancer/releases/0"
