@@ -21,8 +21,8 @@ from tests.system.gateway import stand_in
 from tests.system.host import Host, vps
 from tests.system.provisioning import PROJECT, Controller, next_release
 
-#: Which Debian; REBALANCER_TEST_SUITE=trixie proves the other one.
-SUITE = os.environ.get("REBALANCER_TEST_SUITE", "bookworm")
+#: Which Debian; TEST_HOST_SUITE=trixie proves the other one.
+SUITE = os.environ.get("TEST_HOST_SUITE", "bookworm")
 PORTS = (22, 4001, 4002, 5900, 6080, 6379, 8000, 9100)
 TUNNEL = "rebalancer-tunnel"
 #: What is in a host's files, users and units; what programs keep for themselves left out.

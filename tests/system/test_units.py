@@ -16,8 +16,8 @@ from tests.system import installation
 from tests.system.host import Host, until, vps
 from tests.units import SYSTEM, instance
 
-#: `REBALANCER_TEST_SUITE=trixie make test-system` boots Debian 13.
-SUITE = os.environ.get("REBALANCER_TEST_SUITE", "bookworm")
+#: `TEST_HOST_SUITE=trixie make test-system` boots Debian 13.
+SUITE = os.environ.get("TEST_HOST_SUITE", "bookworm")
 
 ENABLED = (
     *("rebalancer.target", "rebalancer-broker", "rebalancer-processor"),

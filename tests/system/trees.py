@@ -32,8 +32,8 @@ _KEEP = 7 * 86_400.0
 
 
 def cache() -> Path:
-    """Where trees are kept; ``REBALANCER_TEST_CACHE`` names another place."""
-    return Path(os.environ.get("REBALANCER_TEST_CACHE", "/var/cache/rebalancer-tests"))
+    """Where trees are kept; ``TEST_HOST_CACHE`` names another place."""
+    return Path(os.environ.get("TEST_HOST_CACHE", "/var/cache/rebalancer-tests"))
 
 
 def tree(suite: str = "bookworm", extra: tuple[str, ...] = ()) -> Path:
