@@ -35,7 +35,7 @@ pytestmark = pytest.mark.redis_server
 
 FULL = bool(os.environ.get("CHAOS_FULL"))
 #: Plays at once: beyond it they only wait for each other.
-AT_ONCE = int(os.environ.get("CHAOS_AT_ONCE", "12"))
+AT_ONCE = int(os.environ.get("CHAOS_AT_ONCE", "8"))
 KILLS, SEED = int(os.environ.get("CHAOS_KILLS", "20")), int(os.environ.get("CHAOS_SEED", "1"))
 
 Deed = Callable[[Moment, Sequence[Fault], Tally, Arena], Awaitable[Sequence[Event]]]

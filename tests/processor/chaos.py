@@ -263,7 +263,7 @@ async def survived(
     folder: Path,
     plays: Mapping[str, Play],
     *,
-    at_once: int = 32,
+    at_once: int = 12,
     data: Mapping[str, Any] | None = None,
 ) -> dict[str, list[str]]:
     """Play them, many at once, each in an arena of its own; the wounds of those that bled.

@@ -50,7 +50,7 @@ SYMBOLS = ("AAPL", "BND", "SPY") if FULL else ("BND",)
 
 RUNS, SEED = int(os.environ.get("CHAOS_RUNS", "8")), int(os.environ.get("CHAOS_SEED", "1"))
 #: Random plays at once.
-AT_ONCE = 16
+AT_ONCE = 8
 
 
 # kill -9 of a processor -------------------------------------------------------------------
