@@ -53,10 +53,10 @@ clean: ## Remove everything that make has made.
 	find rebalancer tests -name __pycache__ -prune -exec rm -rf {} +
 
 redis:
-	@packaging/need-redis.sh
+	@packaging/need.sh redis-server redis-server 'tests that need one'
 
 chromium:
-	@packaging/need-chromium.sh
+	@packaging/need.sh chromium chromium 'tests in a browser'
 
 host:
 	@packaging/need-host.sh

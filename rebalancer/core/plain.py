@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
-        return sorted(plain(item) for item in value)
+        return sorted((plain(item) for item in value), key=str)
     if isinstance(value, Decimal):
         return format(value, "f")
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+    # JSON has no NaN and no infinity.
+    known = math.isfinite(value) if isinstance(value, float) else True
+    known = known and isinstance(value, (str, int, float, bool, type(None)))
+    return value if known else str(value)

@@ -13,11 +13,11 @@ from typing import Any
 
 from rebalancer.core import due
 from rebalancer.core.account import Account
+from rebalancer.core.plain import plain
 from rebalancer.core.plan import Plan
 from rebalancer.core.request import Aim, Request, When, aim_from
 from rebalancer.errors import PermanentError
 from rebalancer.processor.reading import read_planned_around
-from rebalancer.processor.record_json import plain
 from rebalancer.processor.report import text
 from rebalancer.processor.run import Run
 from rebalancer.processor.taxes import Planner

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rebalancer.core.account import Account
 from rebalancer.core.order import Intent, OpenOrder
+from rebalancer.core.plain import plain
 from rebalancer.core.plan import Plan
 from rebalancer.core.policy import Policy
 from rebalancer.core.request import Aim
@@ -166,7 +167,7 @@ async def _sealed(queue: AsyncQueue, ending: Ending, keep: float | None) -> Seal
         return None
     body, told = written(ending, opening.outcomes)
     # Once more through the sieve: a run must end, whatever is in its record.
-    ending.facts.sealed = history.seal(record_json.plain(body), opening.head, told)
+    ending.facts.sealed = history.seal(plain(body), opening.head, told)
     return ending.facts.sealed
 
 
@@ -208,14 +209,14 @@ def written(
         },
         "run": {"token": lease.token, "worker": lease.worker, "reclaims": event.reclaims},
         "target": facts.target and record_json.target_json(facts.target),
-        "policy": facts.policy and record_json.plain(facts.policy),
-        "aim": record_json.plain(facts.aim),
+        "policy": facts.policy and plain(facts.policy),
+        "aim": plain(facts.aim),
         "condition": facts.condition,
         "snapshot": facts.account and record_json.seen_json(facts.account),
         "spent": record_json.text(facts.spent),
         "plan": facts.plan and report.plan_json(facts.plan),
         "replan": facts.replan and record_json.orders_json(facts.replan),
-        "checks": [record_json.plain(check) for check in facts.checks],
+        "checks": [plain(check) for check in facts.checks],
         "cancelled": report.open_orders_json(facts.cancelled),
         "orders": mine,
         "earlier": earlier,

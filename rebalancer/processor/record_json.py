@@ -6,8 +6,6 @@ record has no form.
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -15,6 +13,7 @@ from typing import Any
 
 from rebalancer.core.account import Account
 from rebalancer.core.order import Fill, Intent
+from rebalancer.core.plain import plain
 from rebalancer.core.plan import Plan
 from rebalancer.core.target import Target
 from rebalancer.processor.report import account_json, plan_json
@@ -31,26 +30,6 @@ _PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]+@")
 def text(value: Decimal | None) -> str | None:
     """Return a decimal as a plain string, never ``1E+2``."""
     return None if value is None else format(value, "f")
-
-
-def plain(value: Any) -> Any:  # noqa: PLR0911 - one return for each kind
-    """Return what JSON knows: dataclasses as objects, decimals and everything odd as text."""
-    match value:
-        case Decimal():
-            return text(value)
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case str() | int() | None:
-            return value
-        case Mapping():
-            return {str(name): plain(item) for name, item in value.items()}
-        case list() | tuple():
-            return [plain(item) for item in value]
-        case set() | frozenset():
-            return sorted(map(str, value))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return str(value)
 
 
 def masked(value: Any) -> Any:

@@ -18,15 +18,11 @@
 --@include lease
 --@include places
 --@include signal
+--@include proposal
 local account, wanted = ARGV[2], ARGV[3]
-local stored = redis.call('HGET', approvals, account)
-local ok, found = pcall(cjson.decode, stored or '')
-local proposal = ok and type(found) == 'table' and found.proposal
-if type(proposal) ~= 'table' or type(proposal.plan_hash) ~= 'string' then
-  return answer('unknown')
-end
-if proposal.plan_hash ~= wanted then
-  return answer('other ' .. proposal.plan_hash)
+local proposal, other = waiting(account, wanted)
+if not proposal then
+  return answer(other)
 end
 if not (tonumber(proposal.expires_at) and tonumber(now) < tonumber(proposal.expires_at)) then
   return answer('expired')
