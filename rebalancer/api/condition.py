@@ -12,7 +12,7 @@ from rebalancer.queue import moves
 
 if TYPE_CHECKING:
     from rebalancer.queue.store import Queue
-    from rebalancer.settings.service import Api
+    from rebalancer.settings.api_keys import Api
 
 
 def condition(queue: Queue, settings: Api, at: float) -> Mapping[str, Any]:

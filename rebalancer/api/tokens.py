@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from rebalancer.errors import ConfigError
-from rebalancer.settings.service import Api
+from rebalancer.settings.api_keys import Api
 
 Role = Literal["reader", "operator"]
 

@@ -12,7 +12,7 @@ from rebalancer.cli.output import emit, table
 from rebalancer.errors import PermanentError
 
 if TYPE_CHECKING:
-    from rebalancer.settings.service import Api
+    from rebalancer.settings.api_keys import Api
 
 #: Seconds that the API's server has for its answer.
 PATIENCE = 5.0

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from rebalancer.core.ideal import Limits, capped, ideal, leave_alone, limits
 from rebalancer.core.problem import Column, Problem
-
-Indices = NDArray[np.intp]
+from rebalancer.core.tally import Figures, Indices, Tally, drift_of, first_least
 
 #: What a plan gains over its cost must be more than this share of what it trades. Moving
 #: what is off target gains half or all of it; less only trades one rounding for another, as
@@ -103,48 +102,21 @@ def allocate(problem: Problem) -> Allocation:
         commission=best.fees,
         drift_before=search.drift_before,
         drift_after=best.drift,
-        drift_ideal=_drift(want - problem.weight * (problem.base - fee)),
+        drift_ideal=drift_of(want - problem.weight * (problem.base - fee)),
         slack=best.slack,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    """A column of trades and all that follows from it."""
-
-    n: Column
-    fees: Column
-    fee: float
-    #: Value held afterwards less its target; commissions lower every target.
-    d: Column
-    signed: float
-    total: float
-    #: What is left of the budget at the worst prices, and of the turnover; negative where
-    #: broken.
-    slack: float
-    turnover: float
-
-    @property
-    def drift(self) -> float:
-        return (self.total + abs(self.signed)) / 2
-
-
-class _Search:
+class _Search(Figures):
     """The search for the whole shares of one problem."""
 
     def __init__(self, problem: Problem, lim: Limits) -> None:
-        self.p = problem
-        self.lim = lim
-        self.eps = lim.eps
-        self.off = lim.value - problem.weight * problem.base
-        self.drift_before = _drift(self.off)
-        self.off_sum = float(self.off.sum())
-        self.weights = float(problem.weight.sum())
+        super().__init__(problem, lim)
         self.rounds = next(r for most, r in _ROUNDS if len(problem.price) <= most)
         self.ideal = lim.value
         self.ideal_fee = 0.0
 
-    def run(self) -> _Tally:
+    def run(self) -> Tally:
         t, starved = self.start()
         if not starved:
             t, edge = self.lift(self.fill(t))
@@ -160,63 +132,9 @@ class _Search:
             kept = t
         return kept
 
-    # Figures ------------------------------------------------------------------------------
-
-    def tally(self, n: Column) -> _Tally:
-        p, lim = self.p, self.lim
-        shares = np.abs(n)
-        fees = np.minimum(np.maximum(shares * p.fee_share, p.fee_min), shares * p.fee_max)
-        fee = float(fees.sum())
-        net, gross = float(n.dot(p.price)), float(shares.dot(p.price))
-        d = self.off + n * p.price + p.weight * fee
-        return _Tally(
-            n=n,
-            fees=fees,
-            fee=fee,
-            d=d,
-            signed=self.off_sum + net + self.weights * fee,
-            total=float(np.abs(d).sum()),
-            slack=lim.budget - net - p.slippage * gross - fee,
-            turnover=p.turnover - gross,
-        )
-
-    def fits(self, t: _Tally) -> bool:
-        """Whether it keeps the cash limits and the turnover cap."""
-        return min(t.slack, t.turnover) >= -self.eps
-
-    def steps(self, t: _Tally, at: Indices, step: Column) -> Column:
-        """Change of sum d, sum |d|, cash at the worst prices and turnover, a row each."""
-        p = self.p
-        price, was, dev = p.price[at], t.n[at], t.d[at]
-        share, least, most = p.fee_share[at], p.fee_min[at], p.fee_max[at]
-        moved = step * price
-        more = np.abs(was + step)
-        gross = (more - np.abs(was)) * price
-        fee = np.minimum(np.maximum(more * share, least), more * most) - t.fees[at]
-        tilt = float(p.weight.dot(np.sign(t.d)))
-        bent = np.abs(dev + moved) - np.abs(dev) + fee * tilt
-        return np.array(
-            (moved + fee * self.weights, bent, moved + p.slippage * gross + fee, gross)
-        )
-
-    def judge(self, t: _Tally, changes: Column) -> tuple[Column, Column, Column]:
-        """Of each column of changes: value above and below target, and cash it is short of."""
-        signed, total = changes[0] + t.signed, changes[1] + t.total
-        short = (changes[2] - t.slack) / (1 - self.p.slippage)
-        if t.turnover < inf:
-            short[changes[3] > t.turnover + self.eps] = inf
-        return (total + signed) / 2, (total - signed) / 2, short
-
-    def best(self, t: _Tally, changes: Column) -> int:
-        """Index of the feasible column of least drift; the first column changes nothing."""
-        over, under, short = self.judge(t, changes)
-        drift = np.maximum(over, under)
-        drift[short > self.eps] = inf
-        return _first_least(drift, self.eps)
-
     # The search ---------------------------------------------------------------------------
 
-    def start(self) -> tuple[_Tally, bool]:
+    def start(self) -> tuple[Tally, bool]:
         """Round the continuous optimum down; tell whether the reserve stays broken."""
         p, lim = self.p, self.lim
         rough = np.rint(-self.off / p.price)
@@ -247,7 +165,7 @@ class _Search:
             want = capped(lim, want, cap)
         return np.minimum(np.ceil((want - lim.value) / p.price - _TICK), 0.0)
 
-    def fill(self, t: _Tally) -> _Tally:
+    def fill(self, t: Tally) -> Tally:
         """Spend what rounding down left over on whole shares that stay below target."""
         p = self.p
         room = np.floor(_TICK - t.d / p.price)
@@ -261,7 +179,7 @@ class _Search:
             left = left * 0.99 - value * 1e-4
         return t
 
-    def lift(self, t: _Tally) -> tuple[_Tally, float]:
+    def lift(self, t: Tally) -> tuple[Tally, float]:
         """Add one share each by largest remainder; return the remainder at the cut, too."""
         free = (t.n < self.lim.high).nonzero()[0]
         if not len(free):
@@ -276,7 +194,7 @@ class _Search:
         n[free[order[:cut]]] += 1
         return self.tally(n), float(gain[order[min(cut, len(free) - 1)]])
 
-    def combine(self, t: _Tally, edge: float, look: _Round) -> _Tally:
+    def combine(self, t: Tally, edge: float, look: _Round) -> Tally:
         """Make the best combination of changes near the cut, with sales that pay for it."""
         near, options = self.options(t, edge, look)
         if not len(near):
@@ -286,7 +204,7 @@ class _Search:
         over, under, short = self.judge(t, changes)
         drift = np.maximum(over, under)
         drift[short > self.eps] = inf
-        best = _first_least(drift, self.eps)
+        best = first_least(drift, self.eps)
         least = float(drift[best])
 
         def made(index: int) -> Column:
@@ -308,7 +226,7 @@ class _Search:
                     return trial
         return self.tally(made(best)) if best else t
 
-    def options(self, t: _Tally, edge: float, look: _Round) -> tuple[Indices, Column]:
+    def options(self, t: Tally, edge: float, look: _Round) -> tuple[Indices, Column]:
         """Symbols nearest to the cut, and a row of shares to add for each way to change."""
         p, lim = self.p, self.lim
         n, d = t.n, t.d
@@ -330,7 +248,7 @@ class _Search:
 
     def sales(
         self,
-        t: _Tally,
+        t: Tally,
         over: Column,
         under: Column,
         short: Column,
@@ -355,12 +273,12 @@ class _Search:
             return None
         at = order[np.where(enough, at, 0)]
         drift = np.where(enough, np.maximum(over, under + raised[at]), inf)
-        best = _first_least(drift, self.eps)
+        best = first_least(drift, self.eps)
         sold = np.zeros_like(t.n)
         np.add.at(sold, who, count * (at[best] >> np.arange(len(who)) & 1))
         return best, sold
 
-    def top_up(self, t: _Tally) -> _Tally:
+    def top_up(self, t: Tally) -> Tally:
         """Add single shares while one still helps."""
         p = self.p
         while True:
@@ -377,7 +295,7 @@ class _Search:
             n[free[best - 1]] += 1
             t = self.tally(n)
 
-    def worthwhile(self, t: _Tally) -> _Tally:
+    def worthwhile(self, t: Tally) -> Tally:
         """Leave out trades, or the whole plan, that cost more than the drift they remove."""
         solvent = self.lim.budget >= 0
         while t.n.any():
@@ -396,10 +314,6 @@ class _Search:
         return t
 
 
-def _drift(d: Column) -> float:
-    return (float(np.abs(d).sum()) + abs(float(d.sum()))) / 2
-
-
 def _least(values: Column, count: int) -> Indices:
     """Indices of the ``count`` least values, ordered by value and then by index."""
     if len(values) > 4 * count:
@@ -407,11 +321,6 @@ def _least(values: Column, count: int) -> Indices:
         some.sort()
         return some[values[some].argsort(kind="stable")]
     return values.argsort(kind="stable")[:count]
-
-
-def _first_least(values: Column, eps: float) -> int:
-    """Index of the least; of those that floats cannot tell apart, the first."""
-    return int((values <= values.min() + eps).argmax())
 
 
 def _combined(tables: Column) -> Column:

@@ -4,9 +4,9 @@
 
 Where cash is to be raised, ``raising.py`` finds the shares instead of ``allocate.py``.
 
-Decimals go in and come out. Floats stay in ``problem.py``, ``ideal.py`` and ``allocate.py``,
-and the promise that must not hang on their last bit, that buys leave the reserve alone, is
-kept in Decimals here.
+Decimals go in and come out. Floats stay in ``problem.py``, ``ideal.py``, ``tally.py`` and
+``allocate.py``, and the promise that must not hang on their last bit, that buys leave the
+reserve alone, is kept in Decimals here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A survey as columns of floats: what the allocation is worked out on.
 
-With :mod:`rebalancer.core.ideal` and :mod:`rebalancer.core.allocate` the only modules of the
-core that use floats. Money is in the account's base currency throughout.
+With :mod:`rebalancer.core.ideal`, :mod:`rebalancer.core.tally` and
+:mod:`rebalancer.core.allocate` the only modules of the core that use floats. Money is in the
+account's base currency throughout.
 """
 
 from __future__ import annotations

@@ -32,58 +32,20 @@ from rebalancer.gateway.connection import Connection
 from rebalancer.gateway.market import Contracts
 from rebalancer.logs import event_context
 from rebalancer.processor import ending, halting, upkeep
-from rebalancer.processor.ending import Conclusion, RetryPolicy
+from rebalancer.processor.ending import Conclusion
 from rebalancer.processor.figures import figures
 from rebalancer.processor.handle import handle
 from rebalancer.processor.lease import holding
 from rebalancer.processor.reconciling import Reconciler
 from rebalancer.processor.record import Ending, Recorder, end
-from rebalancer.processor.run import Deadlines, Portfolio, Run
+from rebalancer.processor.run import Run
+from rebalancer.processor.terms import Instructions, Rules
 from rebalancer.processor.vigil import keep_vigil
 from rebalancer.queue import measures, moves
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.queue.values import Lease
 
 log = logging.getLogger("rebalancer.processor")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much at once and how long. Seconds."""
-
-    max_concurrent: int = 24
-    lease: float = 20.0
-    shutdown: float = 20.0
-    #: An idle wait for events is cut into pieces this long, so that expired leases are seen.
-    idle_wait: float = 5.0
-    #: Pause after Redis or the gateway refused, before asking again.
-    pause: float = 1.0
-    #: How often orders are looked for that no event minds, and how old they have to be.
-    unminded: float = 30.0
-    #: How often the daemon says that it lives.
-    beat: float = 5.0
-    #: How long the gateway may be gone before a person is told.
-    grace: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Instructions:
-    """What new settings may change while it runs. An event keeps those it began with."""
-
-    portfolio_of: Callable[[str], Portfolio]
-    #: The accounts that are traded.
-    accounts: tuple[str, ...]
-    retry: RetryPolicy
-    #: Seconds that records of runs are kept; ``None``: for ever.
-    keep_records: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How many events at once, and how long each step may take."""
-
-    limits: Limits
-    deadlines: Deadlines
 
 
 @dataclass(slots=True)

@@ -10,9 +10,10 @@ from functools import partial
 
 from rebalancer.errors import PermanentError
 from rebalancer.gateway.connection import Connection
-from rebalancer.processor.daemon import Instructions, Limits, Processor, Rules
+from rebalancer.processor.daemon import Processor
 from rebalancer.processor.ending import RetryPolicy
 from rebalancer.processor.run import Deadlines, Portfolio
+from rebalancer.processor.terms import Instructions, Limits, Rules
 from rebalancer.queue.store import AsyncQueue
 from rebalancer.reloading import Reloader
 from rebalancer.settings import Files, Settings

@@ -6,6 +6,7 @@
 ``files.py``         where the files are
 ``environment.py``   variables over keys, secrets from files
 ``service.py``       the keys of rebalancer.yaml
+``api_keys.py``      those of the management API
 ``service_file.py``  rebalancer.yaml, read and completed
 ``channels.py``      streams of messages that become signals
 ``windows.py``       when the gateway is expected to be away

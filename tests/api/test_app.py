@@ -19,7 +19,7 @@ from rebalancer.queue import journal
 from rebalancer.queue.move import command
 from rebalancer.queue.store import Queue
 from rebalancer.settings import Settings, load, locate
-from rebalancer.settings.service import Api
+from rebalancer.settings.api_keys import Api
 from tests.api.server import ACCOUNTS, OPERATOR, READER
 from tests.support.redis_server import RedisServer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rebalancer.errors import LeaseLostError
-from rebalancer.queue import keys, moves
+from rebalancer.queue import keys, moves, sweeping
 from rebalancer.queue.values import Lease
 from tests.queue.lab import START, Lab, intent
 
@@ -219,10 +219,10 @@ def test_an_orphans_stamp_from_the_future_is_taken_anew(lab: Lab) -> None:
 
 
 def test_reclaim_moves_a_bounded_batch(lab: Lab) -> None:
-    for n in range(moves.BATCH + 1):
+    for n in range(sweeping.BATCH + 1):
         lab.enqueue(f"U{n}")
         lab.leased()
     first = lab.run(moves.reclaim(now=START + 20))
     second = lab.run(moves.reclaim(now=START + 20))
-    assert (len(first.ids), first.more) == (moves.BATCH, True)
+    assert (len(first.ids), first.more) == (sweeping.BATCH, True)
     assert (len(second.ids), second.more) == (1, False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rebalancer.errors import PermanentError
-from rebalancer.queue import keys, moves
+from rebalancer.queue import keys, moves, sweeping
 from rebalancer.sweeper import sweeps
 from tests.queue.lab import START, Lab
 
@@ -58,7 +58,7 @@ def test_nothing_moves_before_its_time_and_the_time_is_told(lab: Lab) -> None:
 
 
 def test_more_than_a_batch_is_swept_in_one_go(lab: Lab) -> None:
-    many = moves.BATCH * 2 + 1
+    many = sweeping.BATCH * 2 + 1
     for n in range(many):
         lab.enqueue(f"U{n}")
         lab.run(moves.delay(lab.leased(), now=START, until=START + 1, reason="closed"))
